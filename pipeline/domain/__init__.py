@@ -1,0 +1,1 @@
+"""The vocabulary everyone shares: standard library only, no I/O, no clock."""

@@ -1,0 +1,90 @@
+"""Timeframes and the UTC grid of bars.
+
+Every bar has `open_at` and `close_at = open_at + duration`; weeks start on Monday. A bar's *position*
+counts bars since the grid's origin, so that gaps, windows and anchors are integer arithmetic.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from pipeline.domain.errors import DataContractError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+BITCOIN_GENESIS = datetime(2009, 1, 1, tzinfo=UTC)  # no candle of a crypto asset is older
+
+
+class Timeframe(StrEnum):
+    """How long one bar lasts."""
+
+    M1 = "1m"
+    M3 = "3m"
+    M5 = "5m"
+    M15 = "15m"
+    M30 = "30m"
+    H1 = "1h"
+    H2 = "2h"
+    H4 = "4h"
+    H6 = "6h"
+    H12 = "12h"
+    D1 = "1d"
+    W1 = "1w"
+
+    @property
+    def duration(self) -> timedelta:
+        """From a bar's open to its close."""
+        return _DURATIONS[self]
+
+    @property
+    def seconds(self) -> int:
+        """The duration in seconds."""
+        return int(self.duration.total_seconds())
+
+    @property
+    def origin(self) -> datetime:
+        """The open of the bar at position 0."""
+        return FIRST_MONDAY if self is Timeframe.W1 else EPOCH
+
+    def position(self, instant: datetime) -> int:
+        """Position of the bar that holds ``instant``: ``open_at <= instant < close_at``."""
+        if instant.tzinfo is None:
+            raise DataContractError(f"an instant must carry its time zone, was {instant.isoformat()}")
+        return (instant - self.origin) // self.duration
+
+    def open_of(self, position: int) -> datetime:
+        """Open of the bar at ``position``."""
+        return self.origin + position * self.duration
+
+    def floor(self, instant: datetime) -> datetime:
+        """Open of the bar that holds ``instant``; also the newest close at or before ``instant``."""
+        return self.open_of(self.position(instant))
+
+    def ceil(self, instant: datetime) -> datetime:
+        """First bar boundary at or after ``instant``."""
+        floor = self.floor(instant)
+        return floor if floor == instant else floor + self.duration
+
+
+_DURATIONS = {
+    Timeframe.M1: timedelta(minutes=1),
+    Timeframe.M3: timedelta(minutes=3),
+    Timeframe.M5: timedelta(minutes=5),
+    Timeframe.M15: timedelta(minutes=15),
+    Timeframe.M30: timedelta(minutes=30),
+    Timeframe.H1: timedelta(hours=1),
+    Timeframe.H2: timedelta(hours=2),
+    Timeframe.H4: timedelta(hours=4),
+    Timeframe.H6: timedelta(hours=6),
+    Timeframe.H12: timedelta(hours=12),
+    Timeframe.D1: timedelta(days=1),
+    Timeframe.W1: timedelta(weeks=1),
+}
+
+
+def parse_timeframe(text: str) -> Timeframe:
+    """The timeframe that ``text`` names, as exchanges write it (``1h``, ``15m``); `DataContractError` if none."""
+    try:
+        return Timeframe(text)
+    except ValueError:
+        choices = " ".join(Timeframe)
+        raise DataContractError(f"timeframe must be one of {choices}, was {text!r}") from None
