@@ -30,7 +30,7 @@ check: .venv/development ## the fast part: lint, types, import layers
 	$(BIN)/lint-imports
 
 test: check              ## all of it
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 clean:                   ## remove the environment and the caches; .signals/ (your data) stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,5 +11,3 @@ import pandas as pd
 Block = dict[str, pd.DataFrame]
 
 TIME_UNIT = "us"  # what PostgreSQL stores
-
-

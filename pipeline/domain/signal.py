@@ -96,9 +96,7 @@ class Signal:
         return self.series.timeframe
 
 
-def signal_key(
-    series: SeriesKey, close_at: datetime, signal_type: SignalType, profile: str, revision: int
-) -> UUID:
+def signal_key(series: SeriesKey, close_at: datetime, signal_type: SignalType, profile: str, revision: int) -> UUID:
     """What a signal is about; equal for a live signal and its replay."""
     facts = (*series, close_at.isoformat(), signal_type, profile, revision)
     return uuid5(NAMESPACE, "|".join(map(str, facts)))
@@ -107,3 +105,34 @@ def signal_key(
 def signal_id(key: UUID, origin: Origin, scope: str) -> UUID:
     """The stored row: a signal's key, and on which occasion it was made."""
     return uuid5(NAMESPACE, f"{key}|{origin}|{scope}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingSignal:
+    """What is stored and served: filtered by risk, aggregated, priced and ranked."""
+
+    series: SeriesKey
+    signal_type: SignalType
+    strategy: str
+    source: str  # sources joined in fixed order, e.g. "technical, ml_model"
+    strength: float
+    confidence: float
+    base_confidence: float
+    agreement_boost: float
+    rank_score: float
+    is_conflicting: bool
+    description: str
+    entry_price: float
+    stop_loss_price: float | None
+    target_prices: Mapping[str, float] | None
+    created_at: datetime  # close of the candle
+    expires_at: datetime
+    profile: str
+    user_id: UUID | None
+    metadata: Mapping[str, object]
+    revision: int = 1
+
+    @property
+    def key(self) -> UUID:
+        """What the signal is about; see `signal_key`."""
+        return signal_key(self.series, self.created_at, self.signal_type, self.profile, self.revision)
