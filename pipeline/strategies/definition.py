@@ -1,0 +1,199 @@
+"""What a strategy declares about itself: its parameters, its rule, and what callers need to know of both.
+
+Nothing here knows a rule. A strategy is one file beside this one with a parameters class and a decorated
+function. `pipeline.strategies.registry` finds it, `pipeline.strategies.emission` makes signals of its sides.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.contracts.blocks import Block
+from pipeline.domain.errors import ConfigurationError, DataContractError
+from pipeline.domain.signal import MULTI_STRATEGY, Source
+from pipeline.strategies.crossing import BUY, SELL
+
+# One underscore at a time: two of them separate the levels of a setting in an environment variable.
+KEY_PATTERN = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
+NAME_PATTERN = r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*"
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Trigger = Literal["cross", "level"]
+
+
+class StrategyParameters(BaseModel):
+    """What an operator may set about every strategy, under ``[strategies.<key>]`` of signals.toml.
+
+    A subclass gives a default to each field and refuses combinations that cannot work.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    is_enabled: bool = True
+    strength: Fraction
+    confidence: Fraction
+
+
+P = TypeVar("P", bound=StrategyParameters)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Strategy:
+    """A rule over indicator columns with everything that its callers need to know; made by `strategy`."""
+
+    key: str
+    names: Mapping[int, str]  # by side: what its signals are called
+    parameters: type[StrategyParameters]
+    family: str
+    source: Source
+    lookback: int  # bars of its columns, besides the bar itself, that a verdict may depend on
+    shows_previous: bool  # whether its signals also state the values of the bar before
+    summary: str
+    module: str
+    rule: Callable[[Block, Any], pd.DataFrame]
+    reads: Callable[[Any], tuple[str, ...]]
+    wording: Callable[[int, Mapping[str, float], Any], str]
+
+    def columns(self, parameters: StrategyParameters) -> tuple[str, ...]:
+        """Name the columns that the rule reads under these parameters."""
+        return self.reads(self._own(parameters))
+
+    def sides(self, columns: Block, parameters: StrategyParameters) -> pd.DataFrame:
+        """Judge every bar of the block.
+
+        Parameters
+        ----------
+        columns : Block
+            At least the frames that `columns` names, shape (n_candles, n_symbols), oldest first. A verdict is
+            the one from full history where `lookback` bars of these columns stand before it.
+        parameters : StrategyParameters
+            Of this strategy's own class.
+
+        Returns
+        -------
+        DataFrame of shape (n_candles, n_symbols), int8
+            ``+1`` BUY, ``-1`` SELL, ``0`` nothing or unknown.
+
+        Raises
+        ------
+        DataContractError
+            When a column is missing, or the rule answers in another shape, type or number.
+        """
+        names = self.columns(parameters)
+        if missing := [name for name in names if name not in columns]:
+            raise DataContractError(
+                f"columns for strategy {self.key} must hold {', '.join(missing)}, were {', '.join(sorted(columns))}"
+            )
+        sides = self.rule(columns, parameters)
+        values, expected = sides.to_numpy(), columns[names[0]].shape
+        if values.shape != expected or values.dtype != np.int8:
+            raise DataContractError(
+                f"sides of strategy {self.key} must be int8 of shape {expected}, "
+                f"were {values.dtype} of shape {values.shape}"
+            )
+        lowest, highest = values.min(initial=0), values.max(initial=0)
+        if lowest < SELL or highest > BUY:
+            raise DataContractError(f"sides of strategy {self.key} must be 1, -1 or 0, were from {lowest} to {highest}")
+        return sides
+
+    def describe(self, side: int, inputs: Mapping[str, float], parameters: StrategyParameters) -> str:
+        """Say in one phrase why a bar with these ``inputs`` (column -> value) got this ``side``."""
+        return self.wording(side, inputs, self._own(parameters))
+
+    def stated(self, parameters: StrategyParameters) -> tuple[float, float]:
+        """Give the strength and the confidence that its signals carry, both in [0, 1]."""
+        own = self._own(parameters)
+        return own.strength, own.confidence
+
+    def _own(self, parameters: StrategyParameters) -> StrategyParameters:
+        if not isinstance(parameters, self.parameters):
+            raise DataContractError(
+                f"parameters of strategy {self.key} must be {self.parameters.__name__}, "
+                f"were {type(parameters).__name__}"
+            )
+        return parameters
+
+
+def strategy(
+    *,
+    key: str,
+    buy: str,
+    sell: str,
+    parameters: type[P],
+    family: str,
+    source: Source,
+    columns: tuple[str, ...] | Callable[[P], tuple[str, ...]],
+    lookback: int,
+    describe: Callable[[int, Mapping[str, float], P], str],
+    shows_previous: bool = False,
+) -> Callable[[Callable[[Block, P], pd.DataFrame]], Strategy]:
+    """Make a strategy of a function ``(columns, parameters) -> sides``.
+
+    Parameters
+    ----------
+    key
+        Its name in the settings: ``[strategies.<key>]``.
+    buy, sell
+        What its signals are called; the same name twice where the side says enough.
+    parameters
+        Its parameters class, which must have a default for every field.
+    family
+        ``trend_following``, ``mean_reversion`` or a word of its own; preferences weigh families.
+    source
+        The kind of evidence behind it.
+    columns
+        The indicator columns (and ``close``) that it reads, or a function of its parameters that names them.
+    lookback
+        Bars of these columns before the judged one that may matter. Declared rather than inferred, because
+        it decides how much history a run loads; a test holds every strategy to it.
+    describe
+        ``(side, column -> value on the bar, parameters)`` to the phrase that a person reads.
+    shows_previous
+        True where the advice cannot be understood without the bar before.
+
+    Raises
+    ------
+    ConfigurationError
+        When a declaration cannot work; raised while the file is imported.
+    """
+
+    def declare(rule: Callable[[Block, P], pd.DataFrame]) -> Strategy:
+        if not re.fullmatch(KEY_PATTERN, key):
+            raise ConfigurationError(f"strategy key must read like rsi or golden_cross, was {key!r}")
+        for name in (buy, sell):
+            if not re.fullmatch(NAME_PATTERN, name) or name == MULTI_STRATEGY:
+                raise ConfigurationError(
+                    f"signal name must read like RSI_OVERSOLD, {MULTI_STRATEGY} apart, was {name!r} ({key})"
+                )
+        if lookback < 0:
+            raise ConfigurationError(f"lookback must be 0 or more bars, was {lookback} ({key})")
+        if required := [name for name, field in parameters.model_fields.items() if field.is_required()]:
+            raise ConfigurationError(f"each parameter must have a default, had none for {', '.join(required)} ({key})")
+        reads = columns if callable(columns) else lambda _: columns
+        if not reads(parameters.model_validate({})):
+            raise ConfigurationError(f"a strategy must read a column at least, read none ({key})")
+        documentation = (rule.__doc__ or "").strip()
+        if not documentation:
+            raise ConfigurationError(f"a strategy must have a docstring with its rule, had none ({key})")
+        return Strategy(
+            key=key,
+            names=MappingProxyType({BUY: buy, SELL: sell}),
+            parameters=parameters,
+            family=family,
+            source=source,
+            lookback=lookback,
+            shows_previous=shows_previous,
+            summary=documentation.splitlines()[0],
+            module=rule.__module__,
+            rule=rule,
+            reads=reads,
+            wording=describe,
+        )
+
+    return declare

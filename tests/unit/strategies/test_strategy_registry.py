@@ -1,0 +1,252 @@
+"""Finding strategies: what a file in the folder has to hold, and what is refused."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.domain.errors import ConfigurationError, DataContractError
+from pipeline.strategies.definition import StrategyParameters
+from pipeline.strategies.registry import MAX_LOOKBACK, STRATEGIES, discover
+from pipeline.strategies.rsi import RsiParameters
+from pipeline.strategies.sma_crossover import SmaCrossoverParameters
+from tests.support.strategy_columns import columns_of, wandering_columns
+
+STRATEGY_FILE = '''
+import pandas as pd
+from pipeline.contracts.blocks import Block
+from pipeline.domain.signal import Source
+from pipeline.strategies.definition import Fraction, StrategyParameters, strategy
+
+
+class Parameters(StrategyParameters):
+    """Nothing to set."""
+
+    strength: Fraction = 0.5
+    confidence: Fraction = 0.6
+
+
+@strategy(
+    key="{key}",
+    buy="{buy}",
+    sell="{sell}",
+    parameters=Parameters,
+    family="momentum",
+    source=Source.TECHNICAL,
+    columns=("close",),
+    lookback=1,
+    describe=lambda side, inputs, parameters: f"moved to {{inputs['close']}}",
+)
+def {key}(columns: Block, parameters: Parameters) -> pd.DataFrame:
+    """Follow the last move.
+
+    And more about it.
+    """
+    return columns["close"].diff().clip(-1, 1).fillna(0).astype("int8")
+'''
+
+AddFile = Callable[[str, str], None]
+
+
+def strategy_file(key: str = "last_move", buy: str = "MOVED_UP", sell: str = "MOVED_DOWN") -> str:
+    return STRATEGY_FILE.format(key=key, buy=buy, sell=sell)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddFile]:
+    """A package `dropped_in` of its own; call with a file's name and content."""
+    package = tmp_path / "dropped_in"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def add(name: str, content: str) -> None:
+        (package / name).write_text(content, encoding="utf-8")
+
+    yield add
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dropped_in"]:
+        del sys.modules[name]
+
+
+def test_the_strategies_of_this_folder_are_found_by_key_in_order():
+    assert list(STRATEGIES) == [
+        "bollinger_breakout",
+        "golden_cross",
+        "macd_crossover",
+        "rsi",
+        "sma_crossover",
+    ]
+    emitted = {name for each in STRATEGIES.values() for name in each.names.values()}
+    assert emitted == {
+        "SMA_CROSSOVER",
+        "GOLDEN_CROSS",
+        "DEATH_CROSS",
+        "RSI_OVERSOLD",
+        "RSI_OVERBOUGHT",
+        "MACD_CROSSOVER",
+        "BOLLINGER_BREAKOUT",
+    }
+
+
+def test_every_strategy_states_its_family_and_a_summary():
+    families = {key: each.family for key, each in STRATEGIES.items()}
+    assert families == dict.fromkeys(STRATEGIES, "trend_following") | {"rsi": "mean_reversion"}
+    assert all(each.summary.startswith("BUY where") for each in STRATEGIES.values())
+
+
+def test_the_longest_lookback_is_what_a_run_has_to_load():
+    assert MAX_LOOKBACK == max(each.lookback for each in STRATEGIES.values()) == 200
+
+
+def test_a_file_dropped_into_the_folder_is_a_strategy(folder):
+    folder("last_move.py", strategy_file())
+    folder("shared_rule.py", "THRESHOLD = 3\n")
+    found = discover("dropped_in")
+    assert list(found) == ["last_move"]
+    last_move = found["last_move"]
+    assert last_move.summary == "Follow the last move."
+    assert last_move.stated(last_move.parameters()) == (0.5, 0.6)
+    sides = last_move.sides(columns_of(close=[1, 2, 2, 1]), last_move.parameters())
+    assert sides.iloc[:, 0].tolist() == [0, 1, 0, -1]
+
+
+def test_a_strategy_imported_by_another_file_counts_once(folder):
+    folder("last_move.py", strategy_file())
+    folder("other.py", "from dropped_in.last_move import last_move\nagain = last_move\n")
+    assert list(discover("dropped_in")) == ["last_move"]
+
+
+def test_two_strategies_with_one_key_are_refused_with_both_files(folder):
+    folder("first.py", strategy_file("last_move", "A", "B"))
+    folder("second.py", strategy_file("last_move", "C", "D"))
+    with pytest.raises(ConfigurationError, match=r"'last_move' in dropped_in.first and dropped_in.second"):
+        discover("dropped_in")
+
+
+def test_two_strategies_that_emit_one_name_are_refused_with_both_files(folder):
+    folder("first.py", strategy_file("one", "UP", "DOWN"))
+    folder("second.py", strategy_file("two", "HIGHER", "DOWN"))
+    with pytest.raises(ConfigurationError, match=r"'DOWN' in dropped_in.first and dropped_in.second"):
+        discover("dropped_in")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "import no_such_module_anywhere\n",
+            "ModuleNotFoundError: No module named 'no_such_module_anywhere'",
+        ),
+        ("def broken(:\n", "SyntaxError"),
+        ("1 / 0\n", "ZeroDivisionError"),
+        (strategy_file(key="Last"), "strategy key must read like rsi or golden_cross, was 'Last'"),
+        (strategy_file(key="last__move"), "strategy key must read like"),
+        (strategy_file(buy="moved up"), "signal name must read like RSI_OVERSOLD"),
+        (strategy_file(sell="MULTI_STRATEGY"), "was 'MULTI_STRATEGY'"),
+        (strategy_file().replace("lookback=1", "lookback=-1"), "lookback must be 0 or more bars, was -1"),
+        (strategy_file().replace('("close",)', "()"), "must read a column at least"),
+        (strategy_file().replace("Fraction = 0.5", "Fraction"), "each parameter must have a default"),
+        (strategy_file().replace('"""Follow the last move', 'del parameters; """'), "must have a docstring"),
+    ],
+)
+def test_a_file_that_breaks_is_named_with_its_reason(folder, content, message):
+    folder("broken.py", content)
+    with pytest.raises(ConfigurationError) as caught:
+        discover("dropped_in")
+    assert "strategy module dropped_in.broken must import without an error" in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("columns['close']", "must be int8 of shape .*, were float64"),
+        (
+            "columns['close'].iloc[1:].astype('int8')",
+            r"must be int8 of shape \(4, 1\), were int8 of shape \(3, 1\)",
+        ),
+        ("(columns['close'] * 2).astype('int8')", "must be 1, -1 or 0, were from 0 to 4"),
+    ],
+)
+def test_a_rule_that_answers_in_another_form_is_refused(folder, rule, message):
+    original = 'columns["close"].diff().clip(-1, 1).fillna(0).astype("int8")'
+    assert original in strategy_file()
+    folder("last_move.py", strategy_file().replace(original, rule))
+    last_move = discover("dropped_in")["last_move"]
+    with pytest.raises(DataContractError, match=message):
+        last_move.sides(columns_of(close=[1, 2, 2, 1]), last_move.parameters())
+
+
+def test_a_missing_column_is_named():
+    rsi = STRATEGIES["rsi"]
+    with pytest.raises(DataContractError, match="columns for strategy rsi must hold rsi_14, were close, sma_20"):
+        rsi.sides(columns_of(close=[1], sma_20=[1]), RsiParameters())
+
+
+def test_the_parameters_of_another_strategy_are_refused():
+    rsi = STRATEGIES["rsi"]
+    with pytest.raises(DataContractError, match="strategy rsi must be RsiParameters, were SmaCrossoverParameters"):
+        rsi.sides(columns_of(rsi_14=[50]), SmaCrossoverParameters())
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_a_strategy_leaves_its_columns_alone(key):
+    columns = wandering_columns(seed=3, n_candles=80)
+    before = {name: frame.copy() for name, frame in columns.items()}
+    STRATEGIES[key].sides(columns, STRATEGIES[key].parameters())
+    for name, frame in columns.items():
+        pd.testing.assert_frame_equal(frame, before[name])
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_a_strategy_judges_a_single_series_like_a_frame_of_it(key):
+    strategy = STRATEGIES[key]
+    columns = wandering_columns(seed=4, n_candles=200, n_symbols=1)
+    frame = strategy.sides(columns, strategy.parameters())
+    series = strategy.sides({name: each.iloc[:, 0] for name, each in columns.items()}, strategy.parameters())
+    assert frame.to_numpy().any()
+    pd.testing.assert_series_equal(series, frame.iloc[:, 0])
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_f10_any_short_history_gives_sides_and_no_error(key):
+    strategy = STRATEGIES[key]
+    for n_candles in (0, 1, 2, 13):
+        columns = {name: frame.iloc[:n_candles] for name, frame in wandering_columns(5, 20).items()}
+        assert strategy.sides(columns, strategy.parameters()).shape == (n_candles, 3)
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_f10_a_symbol_that_is_unknown_throughout_gets_no_side(key):
+    strategy = STRATEGIES[key]
+    columns = {name: frame * np.nan for name, frame in wandering_columns(6, 60).items()}
+    assert not strategy.sides(columns, strategy.parameters()).to_numpy().any()
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_f09_a_flat_market_gives_no_signal_whatever_the_rounding(key):
+    close = 100.1
+    noisy = [close * (1 + 1e-15 * (-1) ** bar) for bar in range(60)]
+    flat = [close] * 60
+    columns = columns_of(
+        close=flat,
+        sma_20=noisy,
+        sma_50=flat,
+        sma_200=noisy[::-1],
+        macd=[1e-14 * (-1) ** bar for bar in range(60)],
+        macd_signal=[0.0] * 60,
+        rsi_14=[50.0] * 60,
+        bb_upper=noisy,
+        bb_lower=noisy,
+        bb_width=[1e-16 * bar for bar in range(60)],
+    )
+    assert not STRATEGIES[key].sides(columns, STRATEGIES[key].parameters()).to_numpy().any()
+
+
+def test_parameters_cannot_be_changed_after_they_were_checked():
+    parameters: StrategyParameters = RsiParameters()
+    with pytest.raises(ValueError, match="frozen"):
+        parameters.strength = 0.9  # type: ignore[misc]
