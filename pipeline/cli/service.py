@@ -1,0 +1,277 @@
+"""What `signals up` serves: Dagster's web server and daemon over one database, until somebody stops them.
+
+One service per ``SIGNALS_HOME``. It holds a lock as long as it lives and notes beside it who it is, so that a
+second `signals up` can say what runs and `signals down` can end it. Add a child in `_children`; commands and
+their output are elsewhere.
+"""
+
+import errno
+import http.client
+import json
+import os
+import signal
+import socket
+import sysconfig
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import psutil
+
+from pipeline.cli.dagster_home import CHECKOUT, dagster_environment, prepare_dagster
+from pipeline.cli.supervision import MARK, ChildSpec, Supervisor, end_marked
+from pipeline.domain.errors import ConfigurationError, OperatorError
+from pipeline.storage.address import DatabaseAddress
+from pipeline.storage.file_lock import is_locked, open_lock, wait_for_lock
+from pipeline.storage.log_files import tail
+
+WORKSPACE = CHECKOUT / "workspace.yaml"
+PORTS_TRIED = 100
+READY_TIMEOUT_S = 120.0
+NOTE_TIMEOUT_S = 5.0
+ROUND_S = 0.2
+CLOCK_STEP_S = 60.0  # the kernel's birth times move with the wall clock when that is set
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, not bound, where ours answers
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningService:
+    """A service that runs: its supervisor's pid, where its UI answers, since when."""
+
+    pid: int
+    url: str  # empty while it is starting
+    since: datetime
+
+
+class AlreadyRunningError(OperatorError):
+    """The home's service runs already; one is all that a home can have."""
+
+    def __init__(self, service: RunningService) -> None:
+        place = f"at {service.url}" if service.url else "(still starting)"
+        super().__init__(
+            f"`signals up` runs already {place}, pid {service.pid}, since {service.since:%Y-%m-%d %H:%M} UTC"
+            "; `signals down` stops it"
+        )
+        self.pid, self.url, self.since = service.pid, service.url, service.since
+
+
+def running(home: Path) -> RunningService | None:
+    """The service of this home, if one runs."""
+    lock = _lock_file(home)
+    deadline = time.monotonic() + NOTE_TIMEOUT_S
+    while _is_held(lock):
+        note = _Note.read(home)
+        if note is not None and note.is_alive():
+            return RunningService(pid=note.pid, url=note.url, since=datetime.fromisoformat(note.since))
+        if time.monotonic() > deadline:  # it writes its note as soon as it has the lock
+            raise OperatorError(f"{lock} must be held by `signals up` only; `fuser -v '{lock}'` shows who has it")
+        time.sleep(ROUND_S)
+    return None
+
+
+def stop_service(home: Path, timeout_s: float = 15.0) -> bool:
+    """End the home's service and everything that it started; ``False`` if none ran."""
+    service = running(home)
+    if service is None:
+        return False
+    deadline = time.monotonic() + timeout_s
+    with suppress(ProcessLookupError):
+        os.kill(service.pid, signal.SIGTERM)
+        while _is_held(_lock_file(home)):
+            if time.monotonic() > deadline:
+                os.kill(service.pid, signal.SIGKILL)
+            time.sleep(ROUND_S)
+    note = _Note.read(home)
+    if note is not None:
+        end_marked(note.marks)
+    return True
+
+
+def serve(
+    home: Path,
+    address: DatabaseAddress,
+    *,
+    on_ready: Callable[[RunningService], None],
+    say: Callable[[str], None],
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    workspace: Path = WORKSPACE,
+    keep_database: Callable[[], bool] | None = None,
+) -> int:
+    """Serve until INT or TERM, then end every process within 10 s; returns the exit code.
+
+    ``on_ready`` is called once, when the UI answers; ``say`` gets a sentence for whatever else a person
+    should know; ``keep_database`` is called every round, brings an embedded server back, and says whether it
+    had to. A second INT or TERM waits for nothing. Raises ``AlreadyRunningError``, and ``OperatorError`` for
+    a child that does not stay alive.
+    """
+    home = home.resolve()
+    with _stop_requests() as requests, _only_service(home) as note:
+        end_marked(note.marks - {note.mark})  # what a supervisor that was killed left behind
+        variables = dagster_environment(home, address)
+        prepare_dagster(variables)
+        free = _free_port(host, port)
+        if free != port:
+            say(f"port {port} is taken; the UI will answer on port {free}")
+        note = replace(note, url=f"http://{host}:{free}", marks=frozenset({note.mark}))
+        note.write(home)
+        supervisor = Supervisor(
+            specs=_children(host, free, workspace),
+            environment={**os.environ, **variables, MARK: note.mark, "PYTHONUNBUFFERED": "1"},
+            logs=home / "logs",
+            say=say,
+        )
+        deadline, is_ready = time.monotonic() + READY_TIMEOUT_S, False
+        try:
+            while not requests:
+                supervisor.tend()
+                if keep_database is not None and keep_database():
+                    say("the database server had ended; it runs again")
+                if not is_ready and _answers(host, free):
+                    is_ready = True
+                    on_ready(RunningService(pid=note.pid, url=note.url, since=datetime.fromisoformat(note.since)))
+                if not is_ready and time.monotonic() > deadline:
+                    log = supervisor.log(supervisor.specs[0])
+                    raise OperatorError(f"{note.url} must answer within {READY_TIMEOUT_S:.0f} s\n{tail(log)}")
+                time.sleep(ROUND_S)
+        finally:
+            supervisor.end(is_urgent=lambda: len(requests) > 1)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    """Who holds the lock, and the marks of its processes and of those that a killed one before it left."""
+
+    pid: int
+    born_at: float  # of the process, as the kernel counts: tells it from a later one with the same pid
+    since: str
+    url: str
+    mark: str
+    marks: frozenset[str]
+
+    @classmethod
+    def read(cls, home: Path) -> Self | None:
+        try:
+            fields = json.loads(_note_file(home).read_text(encoding="utf-8"))
+            return cls(**{**fields, "marks": frozenset(fields["marks"])})
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, home: Path) -> None:
+        fresh = _note_file(home).with_suffix(".new")
+        fresh.write_text(json.dumps({**asdict(self), "marks": sorted(self.marks)}), encoding="utf-8")
+        fresh.replace(_note_file(home))
+
+    def is_alive(self) -> bool:
+        try:
+            born_at: float = psutil.Process(self.pid).create_time()
+        except psutil.Error:
+            return False
+        return abs(born_at - self.born_at) < CLOCK_STEP_S
+
+
+@contextmanager
+def _only_service(home: Path) -> Iterator[_Note]:
+    """Be the home's one service, or say which is."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = open_lock(_lock_file(home))
+    except OSError as error:
+        raise ConfigurationError(f"SIGNALS_HOME must be a folder that you may write to, was {home}: {error}") from error
+    try:
+        if not wait_for_lock(lock, 1.0) and (service := running(home)) is not None:
+            raise AlreadyRunningError(service)
+        earlier = _Note.read(home)
+        mark = uuid.uuid4().hex
+        note = _Note(
+            pid=os.getpid(),
+            born_at=psutil.Process().create_time(),
+            since=datetime.now(UTC).isoformat(),
+            url="",
+            mark=mark,
+            marks=frozenset({mark}) | (earlier.marks if earlier else frozenset()),
+        )
+        note.write(home)
+        yield note
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """The signals that asked us to stop so far; a hang-up that ``nohup`` ignores stays ignored."""
+    requests: list[int] = []
+
+    def note_request(number: int, _: FrameType | None) -> None:
+        requests.append(number)
+
+    wanted = [
+        number for number in STOP_SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, note_request) for number in wanted}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _children(host: str, port: int, workspace: Path) -> tuple[ChildSpec, ...]:
+    """What is served; the first one answers under the service's URL."""
+    programs = Path(sysconfig.get_path("scripts"))
+    target = ("-w", str(workspace.resolve()))
+    return (
+        ChildSpec("webserver", (f"{programs}/dagster-webserver", "-h", host, "-p", str(port), *target)),
+        ChildSpec("daemon", (f"{programs}/dagster-daemon", "run", *target)),
+    )
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """``wanted``, or the next port that nobody listens on."""
+    for port in range(wanted, min(wanted + PORTS_TRIED, 65_536)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise ConfigurationError(
+                    f"host and port must be ones to serve on, were {host} and {port}: {error}"
+                ) from error
+        return port
+    raise ConfigurationError(f"one of the {PORTS_TRIED} ports from {wanted} on must be free; choose another")
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=2)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        return is_locked(lock)
+    except PermissionError as error:
+        raise OperatorError(f"{lock} must be yours to read; run as the user who ran `signals up`") from error
+
+
+def _lock_file(home: Path) -> Path:
+    return home / "service.lock"
+
+
+def _note_file(home: Path) -> Path:
+    return home / "service.json"

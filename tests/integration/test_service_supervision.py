@@ -1,0 +1,250 @@
+"""`signals up`: one service per home, reachable, kept alive, ended whole. With real Dagster processes."""
+
+import http.client
+import json
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pipeline.cli.service import AlreadyRunningError, RunningService, running, stop_service
+from pipeline.cli.supervision import marked
+from pipeline.storage.server import status, stop
+from tests.support.processes import kill, python, until
+
+LOCATION = """
+import time
+import dagster as dg
+
+@dg.asset
+def quick() -> None: ...
+
+@dg.asset
+def slow() -> None:
+    time.sleep(60)
+
+defs = dg.Definitions(assets=[quick, slow], executor=dg.in_process_executor)
+"""
+SERVE = """
+    import functools, sys
+    from pathlib import Path
+    from pipeline.cli.service import serve
+    from pipeline.domain.errors import OperatorError
+    from pipeline.storage.server import embedded_server, ensure_running
+    home, workspace, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    try:
+        with embedded_server(home) as address:
+            code = serve(
+                home, address, port=port, workspace=workspace, say=print,
+                on_ready=lambda service: print("ready", service.url),
+                keep_database=functools.partial(ensure_running, home, address),
+            )
+        sys.exit(code)
+    except OperatorError as error:
+        print(type(error).__name__, error)
+        sys.exit(4)
+"""
+
+
+class Served:
+    """A home whose service runs in a process of its own."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.home = folder / "home"
+        self.workspace = folder / "workspace.yaml"
+        self.port = port
+        (folder / "location.py").write_text(LOCATION)
+        self.workspace.write_text("load_from: [{python_file: location.py}]\n")
+        self.start()
+
+    def start(self) -> None:
+        """Bring it up and wait until its UI answers."""
+        self.lines: list[str] = []
+        self.process = python(SERVE, self.home, self.workspace, self.port)
+        self.until_said(r"ready http")
+
+    def until_said(self, pattern: str) -> re.Match[str]:
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"never said {pattern}: {self.lines}")
+
+    @property
+    def service(self) -> RunningService:
+        found = running(self.home)
+        assert found is not None
+        return found
+
+    def children(self) -> dict[str, psutil.Process]:
+        found = {}
+        for process in psutil.Process(self.service.pid).children():
+            for name in ("dagster-webserver", "dagster-daemon"):
+                if any(word.endswith(name) for word in process.cmdline()):
+                    found[name] = process
+        return found
+
+    def marks(self) -> set[str]:
+        return set(json.loads((self.home / "service.json").read_text())["marks"])
+
+    def graphql(self, query: str, **variables: object) -> dict[str, Any]:
+        """The answer's data; ``None`` if Dagster could not find them out."""
+        host, port = self.service.url.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        connection.request(
+            "POST",
+            "/graphql",
+            json.dumps({"query": query, "variables": variables}),
+            {"Content-Type": "application/json"},
+        )
+        answer = json.load(connection.getresponse())
+        connection.close()
+        return answer["data"]
+
+    def launch(self, asset: str) -> str:
+        """The id of a new run; tries again while Dagster's pool holds connections to a killed server."""
+        until(lambda: "run" in self._launch(asset))
+        return self.launched["run"]["runId"]
+
+    def _launch(self, asset: str) -> dict[str, Any]:
+        selector = {
+            "repositoryLocationName": "location.py",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": [asset]}],
+        }
+        answer = self.graphql(
+            "mutation($p: ExecutionParams!) { launchRun(executionParams: $p)"
+            " { ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+            p={"selector": selector, "runConfigData": {}},
+        )
+        self.launched: dict[str, Any] = answer["launchRun"] if answer else {}
+        return self.launched
+
+    def status_of(self, run: str) -> str:
+        return self.graphql("query($i: ID!) { runOrError(runId: $i) { ... on Run { status } } }", i=run)["runOrError"][
+            "status"
+        ]
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            stop_service(self.home)
+        self.process.communicate(timeout=30)
+        stop(self.home)
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def one_home(tmp_path_factory: pytest.TempPathFactory, taken_port: int) -> Iterator[Served]:
+    service = Served(tmp_path_factory.mktemp("served"), taken_port)
+    yield service
+    service.end()
+
+
+@pytest.fixture
+def served(one_home: Served) -> Served:
+    """The same service for every test, brought up again if a test has ended it."""
+    if one_home.process.poll() is not None:
+        one_home.start()
+    return one_home
+
+
+# While it runs
+
+
+def test_a_taken_port_is_said_and_the_next_one_serves(served, taken_port):
+    assert any(f"port {taken_port} is taken" in line for line in served.lines)
+    assert int(served.service.url.rsplit(":", 1)[1]) > taken_port
+
+
+def test_the_ui_answers_and_has_loaded_the_code_location(served):
+    found = served.graphql("{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }")
+
+    assert found["workspaceOrError"]["locationEntries"] == [{"name": "location.py", "loadStatus": "LOADED"}]
+
+
+def test_a_run_launched_in_the_ui_succeeds(served):
+    run = served.launch("quick")
+
+    until(lambda: served.status_of(run) in ("SUCCESS", "FAILURE"), timeout_s=30)
+    assert served.status_of(run) == "SUCCESS"
+
+
+def test_a_second_one_says_what_runs_and_where(served):
+    with python(SERVE, served.home, served.workspace, 3000) as second:
+        said, _ = second.communicate(timeout=30)
+
+    assert second.returncode == 4
+    assert said.startswith("AlreadyRunningError")
+    assert f"at {served.service.url}, pid {served.service.pid}" in said
+    assert "`signals down` stops it" in said
+    assert issubclass(AlreadyRunningError, Exception)
+
+
+def test_a_killed_child_is_started_again(served):
+    before = served.children()["dagster-daemon"]
+    kill(before.pid)
+
+    served.until_said(r"daemon ended with exit code -9; starting it again")
+    until(lambda: served.children().get("dagster-daemon", before) != before)
+
+
+def test_a_killed_database_server_comes_back_under_the_running_service(served):
+    port = status(served.home).port
+    kill(status(served.home).pid)
+
+    served.until_said(r"database server had ended; it runs again")
+    assert status(served.home).port == port
+    until(lambda: served.graphql("{ runsOrError { ... on Runs { results { status } } } }"))
+
+
+# How it ends
+
+
+def test_kill_9_of_the_supervisor_ends_its_children_and_the_next_one_ends_what_is_left(served):
+    run = served.launch("slow")  # its process is no child of the supervisor's: it goes on
+    until(lambda: served.status_of(run) == "STARTED", timeout_s=30)
+    children, marks = served.children(), served.marks()
+    kill(served.service.pid)
+    served.process.communicate(timeout=10)
+    psutil.wait_procs(children.values(), timeout=10)
+    assert not any(child.is_running() for child in children.values())
+    assert running(served.home) is None
+    assert marked(marks)
+
+    served.start()
+
+    assert not marked(marks)
+    assert served.status_of(run) == "FAILURE"
+
+
+def test_term_ends_everything_within_ten_seconds_also_what_works(served):
+    run = served.launch("slow")
+    until(lambda: served.status_of(run) == "STARTED", timeout_s=30)
+    marks, began = served.marks(), time.monotonic()
+
+    served.process.send_signal(signal.SIGTERM)
+
+    assert served.process.wait(timeout=15) == 0
+    assert time.monotonic() - began < 10
+    assert not marked(marks)
+    assert running(served.home) is None
+    assert not status(served.home).running
+    served.process.communicate()
+
+
+def test_a_service_that_never_ran_cannot_be_stopped(tmp_path):
+    assert running(tmp_path) is None
+    assert not stop_service(tmp_path)
+    assert list(tmp_path.iterdir()) == []
