@@ -1,1 +1,1 @@
-"""TODO"""
+"""PostgreSQL: tables, migrations, bulk reads and writes, queries, the embedded server. The only SQLAlchemy."""

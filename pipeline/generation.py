@@ -1,0 +1,302 @@
+"""The stages that make signals, in order: analyse, candidates, judge, finish.
+
+Each asset calls one of them; a replay and the API call all, with the same functions, so that what is tested on the
+past is what runs live. Nothing here fetches, stores, logs or asks what time it is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from pipeline.aggregation import (
+    WEAKER_OF_CONFLICT,
+    Boost,
+    Combined,
+    ConflictPolicy,
+    StrategyPreference,
+    combine_all,
+    resolve_conflicts,
+    weights_of,
+)
+from pipeline.contracts.blocks import Block
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import Signal, SignalType, TradingSignal
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.indicators.catalogue import COLUMNS
+from pipeline.indicators.compute import compute
+from pipeline.indicators.volume import Carry
+from pipeline.market.health import block_reasons, filled_share
+from pipeline.pricing import EXPIRY_BARS, expiry, prices
+from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, market_conditions
+from pipeline.risk.exposure import POSITION_SIZE, ExposureGroup, Pending, Position, fold, weight
+from pipeline.risk.filters import screen
+from pipeline.risk.profile import RiskProfile
+from pipeline.strategies.emission import signals_of
+from pipeline.strategies.registry import MAX_LOOKBACK, STRATEGIES, StrategyParameters
+
+# Bars of indicators before the first judged one: what the strategies look back on.
+LOOKBACK_BARS = MAX_LOOKBACK
+# Bars before the first analysed one for which the ATR must be known, the market conditions' window.
+CONDITION_BARS = WINDOW_BARS - 1
+
+BarKey = tuple[SeriesKey, datetime]  # a series and the close of one of its bars
+BarValues = Mapping[str, float | None]  # what is known about one bar, by column; None is unknown
+
+# The description's names for what an indicator column is called here.
+PUBLISHED_NAMES = {"rsi_14": "rsi"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the settings say about making signals."""
+
+    parameters: Mapping[str, StrategyParameters]
+    families: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    position_size: float = POSITION_SIZE
+    boost: Boost = Boost.SPEC
+    conflict_policy: ConflictPolicy = ConflictPolicy.KEEP
+    strategy_preference: StrategyPreference = StrategyPreference.BALANCED
+    expiry_bars: Mapping[Timeframe, int] = field(default_factory=lambda: EXPIRY_BARS)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is computed per bar; all frames of shape (n_bars, n_symbols) on one index (open_at, oldest first)."""
+
+    indicators: Block  # `COLUMNS`
+    conditions: Block  # the columns of `risk.conditions`, and filled_share
+    block_reasons: pd.DataFrame  # object: why no signal may come from a bar, None if one may
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the risk filters decided about one candidate; an empty tuple of reasons lets it pass."""
+
+    signal: Signal
+    reasons: tuple[str, ...]
+    exposure_weight: float | None
+    expires_at: datetime
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the candidate passed every filter."""
+        return not self.reasons
+
+
+def analyse(
+    candles: Block,
+    timeframe: Timeframe,
+    keep_from: datetime,
+    keep_to: datetime,
+    *,
+    carry: Carry | None,
+    jumped_at: Mapping[str, datetime],
+) -> Analysis:
+    """Indicators and market conditions of the bars with ``keep_from <= open_at <= keep_to``.
+
+    Parameters
+    ----------
+    candles : Block
+        open, high, low, close, volume, is_filled; from the `history_start` of the bar `CONDITION_BARS` before
+        ``keep_from``.
+    carry
+        On-balance volume and close on the bar before those `CONDITION_BARS`, of symbols that have one.
+    jumped_at
+        Open of the first price jump that nobody has accepted, by symbol.
+    """
+    conditions_from = keep_from - CONDITION_BARS * timeframe.duration
+    columns = compute(candles, timeframe, conditions_from, keep_to, carry)
+    close = candles["close"].loc[conditions_from:keep_to]
+    filled = candles["is_filled"].loc[conditions_from:keep_to]
+    share = filled_share(filled).loc[keep_from:]
+    jumps = np.array([np.datetime64("NaT", "us")] * len(close.columns))
+    for place, symbol in enumerate(close.columns):
+        if symbol in jumped_at:
+            jumps[place] = np.datetime64(jumped_at[symbol].replace(tzinfo=None), "us")
+    opens = pd.DatetimeIndex(share.index).tz_localize(None).to_numpy(dtype="datetime64[us]")
+    is_jumped = pd.DataFrame(opens[:, np.newaxis] >= jumps, index=share.index, columns=share.columns)
+    return Analysis(
+        indicators={name: frame.loc[keep_from:] for name, frame in columns.items()},
+        conditions=market_conditions(columns["atr_14"], close, keep_from) | {"filled_share": share},
+        block_reasons=block_reasons(share, is_jumped & share.notna()),
+    )
+
+
+def usable_bars(is_filled: pd.DataFrame, reasons: pd.DataFrame, is_wanted: pd.DataFrame) -> pd.DataFrame:
+    """The bars that signals may come from: wanted, really traded, of a series that nothing blocks."""
+    usable: pd.DataFrame = (is_filled == 0.0) & reasons.isna() & is_wanted
+    return usable
+
+
+def technical_candidates(
+    columns: Block, usable: pd.DataFrame, exchange: str, timeframe: Timeframe, rules: Rules
+) -> list[Signal]:
+    """Every advice of every enabled strategy on the usable bars, by close, symbol, then strategy.
+
+    ``columns`` holds the indicators and ``close``, with `LOOKBACK_BARS` before the first usable bar.
+    """
+    found = [
+        signal
+        for key, strategy in STRATEGIES.items()
+        for signal in signals_of(
+            strategy, rules.parameters[key], columns, exchange=exchange, timeframe=timeframe, usable=usable
+        )
+    ]
+    return sorted(found, key=lambda s: (s.created_at, s.symbol, s.strategy, s.signal_type))
+
+
+def judge(
+    signals: Iterable[Signal],
+    conditions: Mapping[BarKey, MarketConditions],
+    profile: RiskProfile,
+    rules: Rules,
+    pending: Iterable[Pending] = (),
+    positions: Iterable[Position] = (),
+) -> list[Decision]:
+    """Decide about each candidate: the filters first, then conflicts, then exposure; every drop has its reasons.
+
+    A BUY that loses against a SELL ties up nothing, so it goes before exposure is counted; a SELL that would lose
+    against a BUY stays if exposure drops that BUY.
+    """
+    screened = screen(signals, profile, conditions)
+    reasons: dict[int, tuple[str, ...]] = {id(signal): why for signal, why in screened.dropped}
+    groups = _combine(screened.kept, rules)
+    lost = resolve_conflicts(groups, rules.conflict_policy).dropped
+    weaker_buys = [group for group, _ in lost if group.signal_type is SignalType.BUY]
+    _drop(reasons, weaker_buys, (WEAKER_OF_CONFLICT,))
+
+    buys: dict[BarKey, Combined] = {
+        (g.series, g.created_at): g
+        for g in groups
+        if g.signal_type is SignalType.BUY and not any(g is weaker for weaker in weaker_buys)
+    }
+    weights = {bar: weight(max(s.confidence for s in g.components), rules.position_size) for bar, g in buys.items()}
+    verdicts = fold(
+        [
+            ExposureGroup(
+                series=g.series,
+                close_at=g.created_at,
+                weight=weights[bar],
+                rank_score=g.rank_score,
+                expires_at=expiry(g.created_at, g.series.timeframe, rules.expiry_bars),
+            )
+            for bar, g in buys.items()
+        ],
+        profile,
+        pending,
+        positions,
+    )
+    for verdict in verdicts:
+        if not verdict.is_kept:
+            _drop(reasons, [buys[verdict.group.series, verdict.group.close_at]], verdict.reasons)
+    standing = [g for g in groups if id(g.components[0]) not in reasons]
+    _drop(
+        reasons,
+        [g for g, _ in resolve_conflicts(standing, rules.conflict_policy).dropped],
+        (WEAKER_OF_CONFLICT,),
+    )
+
+    everything = [*screened.kept, *(signal for signal, _ in screened.dropped)]
+    return [
+        Decision(
+            signal=signal,
+            reasons=reasons.get(id(signal), ()),
+            exposure_weight=weights.get((signal.series, signal.created_at))
+            if signal.signal_type is SignalType.BUY
+            else None,
+            expires_at=expiry(signal.created_at, signal.timeframe, rules.expiry_bars),
+        )
+        for signal in sorted(everything, key=lambda s: (s.created_at, s.series, s.strategy, s.signal_type))
+    ]
+
+
+def finish(
+    kept: Iterable[Signal], bars: Mapping[BarKey, BarValues], profile: RiskProfile, rules: Rules
+) -> list[TradingSignal]:
+    """Aggregate, price and rank what passed the filters; best first within a close, closes in order.
+
+    ``bars`` holds, for the bar of every signal, its close and all indicators.
+    """
+    combined = resolve_conflicts(_combine(kept, rules)).signals
+    return [_priced(group, bars, profile, rules) for group in sorted(combined, key=lambda g: g.created_at)]
+
+
+def _combine(signals: Iterable[Signal], rules: Rules) -> list[Combined]:
+    weights = weights_of(rules.strategy_preference, rules.families)
+    return combine_all(signals, boost=rules.boost, weights=weights)
+
+
+def _drop(reasons: dict[int, tuple[str, ...]], groups: Iterable[Combined], why: tuple[str, ...]) -> None:
+    for group in groups:
+        for signal in group.components:
+            reasons[id(signal)] = why
+
+
+def _priced(group: Combined, bars: Mapping[BarKey, BarValues], profile: RiskProfile, rules: Rules) -> TradingSignal:
+    values = bars[group.series, group.created_at]
+    close = values["close"]
+    if close is None:
+        raise DataContractError(f"close must be known on the bar of a signal, was not for {group.series}")
+    priced = prices(group.signal_type, close, values["atr_14"], profile.stop_atr_multiple)
+    return TradingSignal(
+        series=group.series,
+        signal_type=group.signal_type,
+        strategy=group.strategy,
+        source=group.source,
+        strength=group.strength,
+        confidence=group.confidence,
+        base_confidence=group.base_confidence,
+        agreement_boost=group.agreement_boost,
+        rank_score=group.rank_score,
+        is_conflicting=group.is_conflicting,
+        description=group.description,
+        entry_price=priced.entry_price,
+        stop_loss_price=priced.stop_loss_price,
+        target_prices=priced.target_prices,
+        created_at=group.created_at,
+        expires_at=expiry(group.created_at, group.series.timeframe, rules.expiry_bars),
+        profile=profile.name,
+        user_id=profile.user_id,
+        metadata=_metadata(group, values),
+    )
+
+
+def _metadata(group: Combined, values: BarValues) -> dict[str, object]:
+    """The description's shape: how many components, which sources, and what they were computed from."""
+    return {
+        "component_signals": group.component_signals,
+        "sources": group.sources,
+        "components": [
+            {"strategy": s.strategy, "source": s.source, "strength": s.strength, "confidence": s.confidence}
+            for s in group.components
+        ],
+        "raw_data": {
+            "technical_indicators": {PUBLISHED_NAMES.get(name, name): values[name] for name in COLUMNS},
+            "ml_prediction": None,
+            "sentiment": None,
+        },
+    }
+
+
+def by_bar(
+    block: Mapping[str, pd.DataFrame], wanted: Iterable[BarKey], timeframe: Timeframe
+) -> dict[BarKey, dict[str, float | None]]:
+    """The values of some bars, by series and close; NaN becomes None. The symbols must be columns of the block."""
+    index = next(iter(block.values())).index
+    columns = {symbol: place for place, symbol in enumerate(next(iter(block.values())).columns)}
+    arrays = {name: frame.to_numpy() for name, frame in block.items()}
+    keys = [key for key in wanted if key[0].timeframe is timeframe]
+    opens = pd.DatetimeIndex([close_at - timeframe.duration for _, close_at in keys], tz="UTC")
+    rows = index.get_indexer(opens)
+    found: dict[BarKey, dict[str, float | None]] = defaultdict(dict)
+    for key, row in zip(keys, rows.tolist(), strict=True):
+        place = columns[key[0].symbol]
+        found[key] = {
+            name: None if np.isnan(value := float(array[row, place])) else value for name, array in arrays.items()
+        }
+    return dict(found)

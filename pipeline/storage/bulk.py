@@ -1,0 +1,144 @@
+"""Rows in and out in bulk: binary COPY to a staging table and one merge; Arrow reads.
+
+Row-by-row writing of series data does not exist here. A write is repeatable: where the key exists the new values
+win, and a row whose values are the same is left alone, so that a repeated run writes nothing.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import adbc_driver_postgresql.dbapi as adbc
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from pgpq import ArrowToPostgresBinaryEncoder
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from pipeline.storage.address import DatabaseAddress
+
+BOOKKEEPING = frozenset({"recorded_at", "first_seen_at"})  # written once, never compared
+BATCH_ROWS = 65_536
+
+
+class Reader:
+    """Arrow reads over one ADBC connection, which is opened at the first read and kept."""
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self._address = address
+        self._connection: adbc.Connection | None = None
+
+    def frame(self, query: sa.Select[tuple[object, ...]] | sa.TextClause) -> pd.DataFrame:
+        """The rows of ``query``; instants as UTC with microseconds, SQL NULL as NaN, NaT or None."""
+        with self._cursor() as cursor:
+            cursor.execute(literal_sql(query))
+            table: pa.Table = cursor.fetch_arrow_table()
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
+
+    @contextmanager
+    def _cursor(self) -> Iterator[adbc.Cursor]:
+        if self._connection is None:
+            self._connection = adbc.connect(self._address.libpq, autocommit=True)
+        try:
+            with self._connection.cursor() as cursor:
+                yield cursor
+        except adbc.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back; the next read opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def literal_sql(query: sa.Select[tuple[object, ...]] | sa.TextClause) -> str:
+    """``query`` as text with its values written out, quoted by SQLAlchemy: ADBC binds no lists."""
+    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
+    return str(compiled).replace("%%", "%")
+
+
+def copy_to_staging(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> sa.Table:
+    """COPY ``rows`` to a temporary table with the columns of ``table`` that they have.
+
+    The table has no constraints and goes with the transaction. NaN becomes NULL. JSONB columns take JSON text.
+    """
+    name = f"staging_{table.name}"
+    columns = [sa.Column(c, _staging_type(table.c[c])) for c in rows.columns]
+    staging = sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
+    conn.execute(sa.text(f'DROP TABLE IF EXISTS pg_temp."{name}"'))
+    staging.create(conn)
+    arrow = pa.Table.from_pandas(rows, schema=_arrow_schema(staging), preserve_index=False)
+    encoder = ArrowToPostgresBinaryEncoder(arrow.schema)
+    names = ", ".join(f'"{c}"' for c in rows.columns)
+    cursor = conn.connection.cursor()
+    with cursor.copy(f'COPY "{name}" ({names}) FROM STDIN (FORMAT BINARY)') as copy:
+        copy.write(encoder.write_header())
+        for batch in arrow.to_batches(max_chunksize=BATCH_ROWS):
+            copy.write(encoder.write_batch(batch))
+        copy.write(encoder.finish())
+    return staging
+
+
+def bulk_upsert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, keep: Collection[str] = ()) -> int:
+    """COPY ``rows`` to a staging table, then merge; returns the rows inserted or really changed.
+
+    Where the primary key exists the new values win, but for the columns in ``keep``; a row whose values are the
+    same is left alone, so that a repeated run writes nothing.
+    """
+    if rows.empty:
+        return 0
+    staging = copy_to_staging(conn, table, rows)
+    merged = insert(table).from_select(list(rows.columns), staged_rows(staging, table))
+    kept = {c.name for c in table.primary_key} | BOOKKEEPING | set(keep)
+    changed = {name: merged.excluded[name] for name in rows.columns if name not in kept}
+    if not changed:
+        return affected(conn, merged.on_conflict_do_nothing())
+    differs = sa.or_(*(table.c[n].is_distinct_from(v) for n, v in changed.items()))
+    if "recorded_at" in table.c:
+        changed["recorded_at"] = sa.func.now()
+    merged = merged.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed, where=differs)
+    return affected(conn, merged)
+
+
+def bulk_insert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> int:
+    """Add the rows whose key is not there yet; returns how many were added. The others are duplicates."""
+    if rows.empty:
+        return 0
+    staging = copy_to_staging(conn, table, rows)
+    added = insert(table).from_select(list(rows.columns), staged_rows(staging, table)).on_conflict_do_nothing()
+    return affected(conn, added)
+
+
+def staged_rows(staging: sa.Table, table: sa.Table) -> sa.Select[tuple[object, ...]]:
+    """The staged rows with the types of ``table``."""
+    return sa.select(*(sa.cast(c, table.c[c.name].type).label(c.name) for c in staging.c))
+
+
+def affected(conn: sa.Connection, statement: sa.Executable) -> int:
+    """Run ``statement``; how many rows it wrote, which SQLAlchemy tells of an INSERT only when asked."""
+    return int(conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)  # type: ignore[attr-defined]
+
+
+def _staging_type(column: sa.Column[object]) -> sa.types.TypeEngine[object]:
+    if isinstance(column.type, JSONB | postgresql.ENUM | sa.Uuid):
+        return sa.Text()
+    return column.type
+
+
+_ARROW_TYPES: dict[type[sa.types.TypeEngine[object]], pa.DataType] = {
+    sa.Boolean: pa.bool_(),
+    sa.SmallInteger: pa.int16(),
+    sa.BigInteger: pa.int64(),
+    sa.Integer: pa.int32(),
+    sa.Double: pa.float64(),
+    sa.Text: pa.string(),
+    sa.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    postgresql.ARRAY: pa.list_(pa.string()),
+}
+
+
+def _arrow_schema(staging: sa.Table) -> pa.Schema:
+    return pa.schema([(c.name, next(a for t, a in _ARROW_TYPES.items() if isinstance(c.type, t))) for c in staging.c])

@@ -1,0 +1,222 @@
+"""Candles in: series, revisions, filled gaps, price jumps, the quarantine, and what derived rows must be redone.
+
+Everything happens in the caller's transaction. What a candle must be is decided in `pipeline.market`; here it is
+only kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from pipeline.contracts.candles import VALUES
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.market.health import JUMP, SeriesState
+from pipeline.storage import tables
+from pipeline.storage.bulk import affected, bulk_insert, copy_to_staging
+
+SIGNAL_ASSETS = ("candidate_signals", "risk_decisions", "trading_signals")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCandles:
+    """What a batch of candles changed."""
+
+    written: int  # candles inserted or changed
+    revised: int  # of them, candles that stood with other values before
+    filled: int  # bars made up for interior gaps
+    jumps: int  # opens far away from the close before them
+
+
+def ensure_series(conn: sa.Connection, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
+    """Ids of the series, which are created where they are new."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = [
+        {"exchange": k.exchange, "symbol": k.symbol, "timeframe": k.timeframe, "bar_seconds": k.timeframe.seconds}
+        for k in wanted
+    ]
+    conn.execute(insert(tables.series).values(rows).on_conflict_do_nothing())
+    t = tables.series.c
+    found = conn.execute(
+        sa.select(t.series_id, t.exchange, t.symbol, t.timeframe).where(
+            sa.tuple_(t.exchange, t.symbol, t.timeframe).in_([tuple(map(str, k)) for k in wanted])
+        )
+    )
+    return {SeriesKey(e, s, Timeframe(tf)): number for number, e, s, tf in found}
+
+
+def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
+    """Merge candles that obey `contracts.candles.Candles`.
+
+    Old values of a candle that changes are kept in `candle_revisions`; interior gaps are filled, never the newest
+    bar; what was derived from changed or inserted bars is marked to be redone.
+    """
+    if candles.empty:
+        return StoredCandles(0, 0, 0, 0)
+    keys = candles[["exchange", "symbol", "timeframe"]].drop_duplicates()
+    series = {(e, s, t): SeriesKey(e, s, Timeframe(t)) for e, s, t in keys.itertuples(index=False)}
+    ids = ensure_series(conn, series.values())
+    grouped = candles.groupby(["exchange", "symbol", "timeframe"], sort=False, observed=True).ngroup()
+    order = [series[row] for row in keys.itertuples(index=False, name=None)]
+    rows = candles[["open_at", *VALUES]].assign(
+        series_id=pd.Series([ids[key] for key in order], dtype="int32").to_numpy()[grouped],
+        close_at=candles["open_at"]
+        + pd.to_timedelta([key.timeframe.seconds for key in order], unit="s").to_numpy()[grouped],
+        is_filled=False,
+    )
+    copy_to_staging(conn, tables.candles, rows)
+    conn.execute(sa.text("CREATE INDEX ON staging_candles (series_id, open_at)"))
+    conn.execute(sa.text("ANALYZE staging_candles"))
+    revised = affected(conn, _KEEP_OLD_VALUES)
+    conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.touched"))
+    conn.execute(_TOUCHED)
+    written = affected(conn, _MERGE)
+    filled = affected(conn, _FILL_GAPS)
+    jumps = affected(conn, _FIND_JUMPS)
+    conn.execute(_FORGET_MENDED_JUMPS)
+    conn.execute(_MARK_DIRTY)
+    conn.execute(_MOVE_WATERMARKS_BACK, {"assets": list(SIGNAL_ASSETS)})
+    conn.execute(_LISTED)
+    return StoredCandles(written, revised, filled, jumps)
+
+
+def quarantine(conn: sa.Connection, refused: pd.DataFrame) -> int:
+    """Keep refused rows with their reasons; the same bad row is kept once. Returns how many are new."""
+    if refused.empty:
+        return 0
+    documents = [json.dumps(row, sort_keys=True) for row in refused["row"]]
+    marks = zip(refused["exchange"], refused["symbol"], refused["timeframe"], refused["reason"], documents, strict=True)
+    fingerprints = [hashlib.sha256("\x1f".join(map(str, mark)).encode()).hexdigest() for mark in marks]
+    rows = refused[["exchange", "symbol", "timeframe", "open_at", "reason"]].assign(
+        fingerprint=fingerprints, row=documents
+    )
+    return bulk_insert(conn, tables.candle_quarantine, rows)
+
+
+def record_health(
+    conn: sa.Connection,
+    source: str,
+    states: Mapping[SeriesKey, SeriesState],
+    ids: Mapping[SeriesKey, int],
+    as_of: datetime,
+) -> None:
+    """Store each series' state as of an instant; an older instant never overwrites a newer one."""
+    if not states:
+        return
+    rows = [
+        {
+            "source": source,
+            "subject": str(key),
+            "series_id": ids.get(key),
+            "status": state.status.value,
+            "reason": state.reason,
+            "as_of": as_of,
+        }
+        for key, state in states.items()
+    ]
+    merged = insert(tables.source_health).values(rows)
+    new = {name: merged.excluded[name] for name in ("series_id", "status", "reason", "as_of")}
+    conn.execute(
+        merged.on_conflict_do_update(
+            index_elements=["source", "subject"],
+            set_=new | {"recorded_at": sa.func.now()},
+            where=tables.source_health.c.as_of <= merged.excluded.as_of,
+        )
+    )
+
+
+def accept_jumps(conn: sa.Connection, symbol: str) -> int:
+    """Say that every open jump of a symbol is real; its series are no longer blocked. Returns how many."""
+    jumps, series = tables.price_jumps, tables.series
+    ids = sa.select(series.c.series_id).where(series.c.symbol == symbol).scalar_subquery()
+    return affected(
+        conn,
+        sa.update(jumps)
+        .where(jumps.c.series_id.in_(ids), jumps.c.accepted_at.is_(None))
+        .values(accepted_at=sa.func.now()),
+    )
+
+
+_OLD_DIFFERS = (
+    "(c.open, c.high, c.low, c.close, c.volume, c.is_filled) IS DISTINCT FROM "
+    "(n.open, n.high, n.low, n.close, n.volume, false)"
+)
+
+_KEEP_OLD_VALUES = sa.text(f"""
+INSERT INTO candle_revisions (series_id, open_at, open, high, low, close, volume, is_filled)
+SELECT series_id, open_at, c.open, c.high, c.low, c.close, c.volume, c.is_filled
+FROM candles c JOIN staging_candles n USING (series_id, open_at)
+WHERE {_OLD_DIFFERS}
+ON CONFLICT DO NOTHING""")  # noqa: S608
+
+# Per series: the bars of this batch, and the earliest one that is changed or comes before a stored one.
+_TOUCHED = sa.text(f"""
+CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
+WITH newest AS (
+  SELECT b.series_id, b.first_open, (SELECT max(open_at) FROM candles c WHERE c.series_id = b.series_id) AS newest
+  FROM (SELECT series_id, min(open_at) AS first_open FROM staging_candles GROUP BY series_id) b
+)
+SELECT m.series_id, m.first_open,
+  coalesce((SELECT max(open_at) FROM candles p WHERE p.series_id = m.series_id AND p.open_at < m.first_open
+            AND NOT p.is_filled), m.first_open) AS from_open,
+  (SELECT min(n.open_at) FROM staging_candles n LEFT JOIN candles c USING (series_id, open_at)
+   WHERE n.series_id = m.series_id
+     AND ((c.series_id IS NULL AND n.open_at < m.newest) OR (c.series_id IS NOT NULL AND {_OLD_DIFFERS}))) AS dirty_open
+FROM newest m""")  # noqa: S608
+
+_MERGE = sa.text("""
+INSERT INTO candles AS c (series_id, open_at, close_at, open, high, low, close, volume, is_filled)
+SELECT series_id, open_at, close_at, open, high, low, close, volume, false FROM staging_candles
+ON CONFLICT (series_id, open_at) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
+  close = excluded.close, volume = excluded.volume, is_filled = false
+WHERE (c.open, c.high, c.low, c.close, c.volume, c.is_filled)
+  IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, false)""")
+
+_FILL_GAPS = sa.text("""
+INSERT INTO candles AS c (series_id, open_at, close_at, open, high, low, close, volume, is_filled)
+SELECT g.series_id, o, o + g.bar, g.close, g.close, g.close, g.close, 0, true
+FROM (
+  SELECT r.series_id, r.open_at, r.close, make_interval(secs => s.bar_seconds) AS bar,
+    lead(r.open_at) OVER (PARTITION BY r.series_id ORDER BY r.open_at) AS next_open
+  FROM touched t JOIN series s USING (series_id)
+  JOIN candles r ON r.series_id = t.series_id AND r.open_at >= t.from_open AND NOT r.is_filled
+) g CROSS JOIN LATERAL generate_series(g.open_at + g.bar, g.next_open - g.bar, g.bar) o
+WHERE g.next_open > g.open_at + g.bar
+ON CONFLICT (series_id, open_at) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
+  close = excluded.close
+WHERE c.is_filled AND c.close IS DISTINCT FROM excluded.close""")
+
+_NEIGHBOURS = """
+  SELECT c.series_id, c.open_at, c.open / lag(c.close) OVER (PARTITION BY c.series_id ORDER BY c.open_at) AS ratio
+  FROM touched t JOIN candles c ON c.series_id = t.series_id AND c.open_at >= t.from_open"""
+
+_FIND_JUMPS = sa.text(f"""
+INSERT INTO price_jumps (series_id, open_at, ratio)
+SELECT series_id, open_at, ratio FROM ({_NEIGHBOURS}) j WHERE abs(ratio - 1) > {JUMP}
+ON CONFLICT DO NOTHING""")  # noqa: S608
+
+_FORGET_MENDED_JUMPS = sa.text(f"""
+DELETE FROM price_jumps p USING ({_NEIGHBOURS}) j
+WHERE p.series_id = j.series_id AND p.open_at = j.open_at AND p.accepted_at IS NULL
+  AND abs(j.ratio - 1) <= {JUMP}""")  # noqa: S608
+
+_MARK_DIRTY = sa.text("""
+UPDATE series s SET dirty_from = least(s.dirty_from, t.dirty_open) FROM touched t
+WHERE s.series_id = t.series_id AND t.dirty_open IS NOT NULL
+  AND EXISTS (SELECT FROM indicators i WHERE i.series_id = t.series_id AND i.open_at >= t.dirty_open)""")
+
+_MOVE_WATERMARKS_BACK = sa.text("""
+UPDATE watermarks w SET processed_to = least(w.processed_to, t.dirty_open) FROM touched t
+WHERE w.series_id = t.series_id AND t.dirty_open IS NOT NULL AND w.asset = ANY(:assets)""")
+
+_LISTED = sa.text("""
+UPDATE series s SET listed_at = t.first_open FROM touched t
+WHERE s.series_id = t.series_id AND (s.listed_at IS NULL OR s.listed_at > t.first_open)""")

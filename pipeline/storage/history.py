@@ -1,0 +1,140 @@
+"""Blocks out: candles and stored columns of many series as wide frames, and what a cumulative indicator continues.
+
+A block is read for one exchange and timeframe; its rows are the whole grid between two opens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import sqlalchemy as sa
+
+from pipeline.contracts.blocks import TIME_UNIT, Block
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.indicators.volume import Carry, obv
+from pipeline.storage import tables
+from pipeline.storage.database import Database
+
+CANDLE_COLUMNS = ("open", "high", "low", "close", "volume", "is_filled")
+
+
+class Series(NamedTuple):
+    """A series and its number."""
+
+    key: SeriesKey
+    series_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesGroup:
+    """All series of one exchange and timeframe, which are computed side by side; sorted by symbol."""
+
+    exchange: str
+    timeframe: Timeframe
+    series: tuple[Series, ...]
+
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols in the order of a block's columns."""
+        return [s.key.symbol for s in self.series]
+
+    @property
+    def ids(self) -> list[int]:
+        """Series ids in the order of a block's columns."""
+        return [s.series_id for s in self.series]
+
+
+def read_block(
+    database: Database,
+    table: sa.Table,
+    columns: Sequence[str],
+    group: SeriesGroup,
+    first_open: datetime,
+    last_open: datetime,
+) -> Block:
+    """Columns of one of the big tables for the bars from ``first_open`` to ``last_open``, inclusive.
+
+    Returns frames of shape (n_bars, n_symbols), float64 (objects for text), NaN where there is no row or NULL.
+    """
+    query = sa.select(table.c.series_id, table.c.open_at, *(table.c[name] for name in columns)).where(
+        table.c.series_id.in_(group.ids), table.c.open_at.between(first_open, last_open)
+    )
+    rows = database.frame(query)
+    timeframe = group.timeframe
+    n_bars = timeframe.position(last_open) - timeframe.position(first_open) + 1
+    index = pd.date_range(first_open, periods=n_bars, freq=timeframe.duration, unit=TIME_UNIT)
+    opens = rows["open_at"].to_numpy(dtype="datetime64[us]").view(np.int64)
+    start = int(first_open.timestamp()) * 1_000_000
+    bars = (opens - start) // (timeframe.seconds * 1_000_000)
+    places = np.empty(max(group.ids, default=0) + 1, dtype=np.intp)
+    places[group.ids] = np.arange(len(group.ids))
+    cells = places[rows["series_id"].to_numpy()] * n_bars + bars
+    return {name: _scattered(rows[name], cells, index, group.symbols) for name in columns}
+
+
+def _scattered(
+    values: "pd.Series[float]", cells: npt.NDArray[np.int64], index: pd.DatetimeIndex, symbols: list[str]
+) -> pd.DataFrame:
+    is_text = isinstance(values.dtype, pd.StringDtype)
+    flat: npt.NDArray[np.object_ | np.float64]
+    if is_text:
+        flat = np.full(len(index) * len(symbols), None, dtype=object)
+        flat[cells] = values.astype(object).where(values.notna(), None).to_numpy()
+    else:
+        flat = np.full(len(index) * len(symbols), np.nan)
+        flat[cells] = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return pd.DataFrame(flat.reshape(len(symbols), len(index)).T, index=index, columns=symbols, copy=False)
+
+
+def obv_carry(database: Database, group: SeriesGroup, before: datetime) -> Carry:
+    """On-balance volume and close of each series on its newest bar that opens before ``before``.
+
+    The stored level where it may be trusted; else it is summed up from the series' first stored candle. A series
+    without candles before has no entry.
+    """
+    c, i, s = tables.candles.c, tables.indicators.c, tables.series.c
+    previous_open = before - group.timeframe.duration
+    stored = database.frame(
+        sa.select(c.series_id, c.close, i.obv)
+        .join_from(tables.candles, tables.series, c.series_id == s.series_id)
+        .outerjoin(
+            tables.indicators,
+            sa.and_(
+                i.series_id == c.series_id,
+                i.open_at == c.open_at,
+                sa.or_(s.dirty_from.is_(None), s.dirty_from > previous_open),
+            ),
+        )
+        .where(c.series_id.in_(group.ids), c.open_at == previous_open)
+    )
+    symbol_of = {each.series_id: each.key.symbol for each in group.series}
+    known = stored[stored["obv"].notna()]
+    carry = {
+        symbol_of[number]: (level, close)
+        for number, level, close in zip(known["series_id"], known["obv"], known["close"], strict=True)
+    }
+    for number in stored.loc[stored["obv"].isna(), "series_id"].tolist():
+        history = database.frame(
+            sa.select(c.close, c.volume).where(c.series_id == number, c.open_at < before).order_by(c.open_at)
+        )
+        levels = obv(history["close"], history["volume"])
+        carry[symbol_of[number]] = (float(levels.iloc[-1]), float(history["close"].iloc[-1]))
+    return carry
+
+
+def open_jumps(database: Database, group: SeriesGroup) -> dict[str, datetime]:
+    """Open of the first price jump that nobody has accepted, by symbol."""
+    jumps = tables.price_jumps.c
+    query = (
+        sa.select(jumps.series_id, sa.func.min(jumps.open_at).label("open_at"))
+        .where(jumps.accepted_at.is_(None), jumps.series_id.in_(group.ids))
+        .group_by(jumps.series_id)
+    )
+    symbol_of = {each.series_id: each.key.symbol for each in group.series}
+    with database.begin() as conn:
+        return {symbol_of[number]: open_at for number, open_at in conn.execute(query)}

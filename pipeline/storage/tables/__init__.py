@@ -1,0 +1,45 @@
+"""Every table of ours, described once: migrations, bulk writes, comments and documentation follow it."""
+
+from pipeline.storage.tables.accounts import portfolio_positions, risk_profiles, users
+from pipeline.storage.tables.base import metadata
+from pipeline.storage.tables.market import (
+    candle_quarantine,
+    candle_revisions,
+    candles,
+    indicators,
+    market_conditions,
+    price_jumps,
+    series,
+    source_health,
+    watermarks,
+)
+from pipeline.storage.tables.signals import (
+    candidate_signals,
+    configurations,
+    replay_drift,
+    risk_decisions,
+    signal_events,
+    trading_signals,
+)
+
+__all__ = [
+    "candidate_signals",
+    "candle_quarantine",
+    "candle_revisions",
+    "candles",
+    "configurations",
+    "indicators",
+    "market_conditions",
+    "metadata",
+    "portfolio_positions",
+    "price_jumps",
+    "replay_drift",
+    "risk_decisions",
+    "risk_profiles",
+    "series",
+    "signal_events",
+    "source_health",
+    "trading_signals",
+    "users",
+    "watermarks",
+]

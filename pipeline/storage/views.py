@@ -1,0 +1,105 @@
+"""Views: the names that people query. Big tables are keyed by series_id; views say exchange, symbol, timeframe.
+
+Add a view here with its comment and a comment for every column; columns may be added at the end of a view, never
+renamed or removed, because other people's queries stand on them.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.storage import tables
+
+SERIES = {
+    "exchange": "exchange id as ccxt writes it, or 'simulated'",
+    "symbol": "pair as ccxt writes it, e.g. BTC/USDT",
+    "timeframe": "duration of one bar, e.g. 1h",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view, its meaning, and the meaning of each of its columns in order."""
+
+    name: str
+    comment: str
+    columns: dict[str, str]
+    query: str
+
+    def statements(self) -> list[str]:
+        """SQL that makes the view and its comments."""
+        names = ", ".join(f'"{c}"' for c in self.columns)
+        return [
+            f"CREATE OR REPLACE VIEW {self.name} ({names}) AS {self.query}",
+            f"COMMENT ON VIEW {self.name} IS {_quoted(self.comment)}",
+            *(f'COMMENT ON COLUMN {self.name}."{c}" IS {_quoted(m)}' for c, m in self.columns.items()),
+        ]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _comments(table: str, *, leave_out: tuple[str, ...] = ()) -> dict[str, str]:
+    columns = tables.metadata.tables[table].columns
+    return {c.name: str(c.comment) for c in columns if c.name not in leave_out}
+
+
+def _per_bar(name: str, table: str, comment: str) -> View:
+    columns = _comments(table, leave_out=("series_id",))
+    selected = ", ".join(f't."{c}"' for c in columns)
+    query = (
+        f"SELECT s.exchange, s.symbol, s.timeframe, {selected} "  # noqa: S608
+        f"FROM {table} t JOIN series s USING (series_id)"
+    )
+    return View(name, comment, SERIES | columns, query)
+
+
+def _part_of_candidates(name: str, source: str) -> View:
+    columns = _comments("candidate_signals")
+    selected = ", ".join(f'"{c}"' for c in columns)
+    return View(
+        name,
+        f"Candidates of the source {source}: what its strategies advise, before risk and aggregation",
+        columns,
+        f"SELECT {selected} FROM candidate_signals WHERE source = '{source}'",  # noqa: S608
+    )
+
+
+def _risk_filtered() -> View:
+    columns = _comments("candidate_signals")
+    selected = ", ".join(f'c."{c}"' for c in columns)
+    return View(
+        "risk_filtered_signals",
+        "Candidates that passed every risk filter, per profile",
+        columns | {"profile": "risk profile that let it pass"},
+        f"""SELECT {selected}, d.profile
+FROM candidate_signals c
+JOIN risk_decisions d USING (series_id, candle_close_at, strategy, signal_type, origin, scope)
+WHERE d.is_kept AND c.superseded_at IS NULL""",  # noqa: S608
+    )
+
+
+def _active() -> View:
+    columns = _comments("trading_signals")
+    selected = ", ".join(f'"{c}"' for c in columns)
+    return View(
+        "v_active_signals",
+        "Live signals that may be acted on now: status ACTIVE and created_at <= now() < expires_at",
+        columns,
+        f"""SELECT {selected} FROM trading_signals
+WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at <= now() AND now() < expires_at""",  # noqa: S608
+    )
+
+
+VIEWS: tuple[View, ...] = (
+    _per_bar("v_candles", "candles", "Closed candles with the names of their series"),
+    _per_bar("v_indicators", "indicators", "Indicators with the names of their series"),
+    _per_bar("v_market_conditions", "market_conditions", "Market conditions with the names of their series"),
+    _part_of_candidates("technical_signals", "technical"),
+    _risk_filtered(),
+    _active(),
+)
+
+
+def statements() -> list[str]:
+    """SQL that makes every view; running it twice changes nothing."""
+    return [statement for view in VIEWS for statement in view.statements()]
