@@ -3,6 +3,8 @@
 Add nothing here that knows what a field means; a block is a shape.
 """
 
+from typing import Final
+
 import pandas as pd
 
 # field name -> frame of shape (n_candles, n_symbols), float64, oldest first, NaN where a symbol has no candle.
@@ -10,4 +12,4 @@ import pandas as pd
 # and one list of columns (symbols as ccxt writes them).
 Block = dict[str, pd.DataFrame]
 
-TIME_UNIT = "us"  # what PostgreSQL stores
+TIME_UNIT: Final = "us"  # what PostgreSQL stores

@@ -6,6 +6,7 @@ win, and a row whose values are the same is left alone, so that a repeated run w
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pandas as pd
@@ -93,7 +94,7 @@ def bulk_upsert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, kee
     staging = copy_to_staging(conn, table, rows)
     merged = insert(table).from_select(list(rows.columns), staged_rows(staging, table))
     kept = {c.name for c in table.primary_key} | BOOKKEEPING | set(keep)
-    changed = {name: merged.excluded[name] for name in rows.columns if name not in kept}
+    changed: dict[str, sa.ColumnElement[Any]] = {name: merged.excluded[name] for name in rows.columns if name not in kept}
     if not changed:
         return affected(conn, merged.on_conflict_do_nothing())
     differs = sa.or_(*(table.c[n].is_distinct_from(v) for n, v in changed.items()))
@@ -119,16 +120,16 @@ def staged_rows(staging: sa.Table, table: sa.Table) -> sa.Select[tuple[object, .
 
 def affected(conn: sa.Connection, statement: sa.Executable) -> int:
     """Run ``statement``; how many rows it wrote, which SQLAlchemy tells of an INSERT only when asked."""
-    return int(conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)  # type: ignore[attr-defined]
+    return int(conn.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)
 
 
-def _staging_type(column: sa.Column[object]) -> sa.types.TypeEngine[object]:
+def _staging_type(column: sa.Column[object]) -> sa.types.TypeEngine[Any]:
     if isinstance(column.type, JSONB | postgresql.ENUM | sa.Uuid):
         return sa.Text()
     return column.type
 
 
-_ARROW_TYPES: dict[type[sa.types.TypeEngine[object]], pa.DataType] = {
+_ARROW_TYPES: dict[type[sa.types.TypeEngine[Any]], pa.DataType] = {
     sa.Boolean: pa.bool_(),
     sa.SmallInteger: pa.int16(),
     sa.BigInteger: pa.int64(),

@@ -67,7 +67,7 @@ def read_block(
     rows = database.frame(query)
     timeframe = group.timeframe
     n_bars = timeframe.position(last_open) - timeframe.position(first_open) + 1
-    index = pd.date_range(first_open, periods=n_bars, freq=timeframe.duration, unit=TIME_UNIT)
+    index = pd.date_range(first_open, periods=n_bars, freq=timeframe.duration).as_unit(TIME_UNIT)
     opens = rows["open_at"].to_numpy(dtype="datetime64[us]").view(np.int64)
     start = int(first_open.timestamp()) * 1_000_000
     bars = (opens - start) // (timeframe.seconds * 1_000_000)

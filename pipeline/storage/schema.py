@@ -59,6 +59,6 @@ def _renew_code_objects(conn: sa.Connection) -> bool:
     if stored == f"signals {digest}":
         return False
     for statement in statements:
-        conn.exec_driver_sql(statement)
+        conn.exec_driver_sql(statement.replace("%", "%%"))
     conn.exec_driver_sql(f"COMMENT ON SCHEMA public IS 'signals {digest}'")
     return True

@@ -22,7 +22,7 @@ risk_profiles = sa.Table(
         "is_scheduled",
         sa.Boolean,
         nullable=False,
-        server_default=sa.false(),
+        server_default=sa.text("false"),
         comment="whether scheduled runs make signals for this profile",
     ),
     number("min_signal_confidence", "signals below are dropped; NULL = the settings' value"),

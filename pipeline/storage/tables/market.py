@@ -41,7 +41,7 @@ candles = sa.Table(
         "is_filled",
         sa.Boolean,
         nullable=False,
-        server_default=sa.false(),
+        server_default=sa.text("false"),
         comment="true where the source has no candle: flat at the close before it, volume 0",
     ),
     instant(
