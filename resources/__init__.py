@@ -1,1 +1,1 @@
-"""TODO"""
+"""Clients of the outside world: the only modules that know their vendor exists."""

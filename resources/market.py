@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import pandas as pd
 
+from pipeline.contracts.candles import KEY, VALUES
 from pipeline.domain.universe import SeriesKey
 
 # Called after each series with how many are done and how many were wanted.
@@ -33,6 +34,17 @@ class Fetched:
     # Raw rows: exchange, symbol, timeframe, open_at, open, high, low, close, volume; of any order and type.
     frame: pd.DataFrame
     failures: dict[SeriesKey, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedMarket:
+    """Candles that `signals import` stored already: nothing is left to ask for."""
+
+    exchange: str
+
+    def candles(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Fetched:
+        """Nothing, whatever is wanted; what is missing shows as stale or gapped."""
+        return Fetched(pd.DataFrame(columns=[*KEY, *VALUES]))
 
 
 class MarketSource(Protocol):

@@ -94,7 +94,9 @@ def bulk_upsert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, kee
     staging = copy_to_staging(conn, table, rows)
     merged = insert(table).from_select(list(rows.columns), staged_rows(staging, table))
     kept = {c.name for c in table.primary_key} | BOOKKEEPING | set(keep)
-    changed: dict[str, sa.ColumnElement[Any]] = {name: merged.excluded[name] for name in rows.columns if name not in kept}
+    changed: dict[str, sa.ColumnElement[Any]] = {
+        name: merged.excluded[name] for name in rows.columns if name not in kept
+    }
     if not changed:
         return affected(conn, merged.on_conflict_do_nothing())
     differs = sa.or_(*(table.c[n].is_distinct_from(v) for n, v in changed.items()))

@@ -39,15 +39,23 @@ def ensure_series(conn: sa.Connection, keys: Iterable[SeriesKey]) -> dict[Series
     wanted = sorted(set(keys))
     if not wanted:
         return {}
+    known = _series_ids(conn, wanted)
     rows = [
         {"exchange": k.exchange, "symbol": k.symbol, "timeframe": k.timeframe, "bar_seconds": k.timeframe.seconds}
         for k in wanted
+        if k not in known
     ]
+    if not rows:  # an insert that conflicts would use up a number each time, and numbers are places in arrays
+        return known
     conn.execute(insert(tables.series).values(rows).on_conflict_do_nothing())
+    return _series_ids(conn, wanted)
+
+
+def _series_ids(conn: sa.Connection, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
     t = tables.series.c
     found = conn.execute(
         sa.select(t.series_id, t.exchange, t.symbol, t.timeframe).where(
-            sa.tuple_(t.exchange, t.symbol, t.timeframe).in_([tuple(map(str, k)) for k in wanted])
+            sa.tuple_(t.exchange, t.symbol, t.timeframe).in_([tuple(map(str, k)) for k in keys])
         )
     )
     return {SeriesKey(e, s, Timeframe(tf)): number for number, e, s, tf in found}
@@ -79,6 +87,9 @@ def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
     conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.touched"))
     conn.execute(_TOUCHED)
     written = affected(conn, _MERGE)
+    conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.gap_bars"))
+    conn.execute(_GAP_BARS)
+    conn.execute(_KEEP_OLD_FILLINGS)
     filled = affected(conn, _FILL_GAPS)
     jumps = affected(conn, _FIND_JUMPS)
     conn.execute(_FORGET_MENDED_JUMPS)
@@ -92,7 +103,7 @@ def quarantine(conn: sa.Connection, refused: pd.DataFrame) -> int:
     """Keep refused rows with their reasons; the same bad row is kept once. Returns how many are new."""
     if refused.empty:
         return 0
-    documents = [json.dumps(row, sort_keys=True) for row in refused["row"]]
+    documents = [json.dumps(row, sort_keys=True, allow_nan=False) for row in refused["row"]]
     marks = zip(refused["exchange"], refused["symbol"], refused["timeframe"], refused["reason"], documents, strict=True)
     fingerprints = [hashlib.sha256("\x1f".join(map(str, mark)).encode()).hexdigest() for mark in marks]
     rows = refused[["exchange", "symbol", "timeframe", "open_at", "reason"]].assign(
@@ -155,7 +166,7 @@ INSERT INTO candle_revisions (series_id, open_at, open, high, low, close, volume
 SELECT series_id, open_at, c.open, c.high, c.low, c.close, c.volume, c.is_filled
 FROM candles c JOIN staging_candles n USING (series_id, open_at)
 WHERE {_OLD_DIFFERS}
-ON CONFLICT DO NOTHING""")  # noqa: S608
+ON CONFLICT DO NOTHING""")
 
 # Per series: the bars of this batch, and the earliest one that is changed or comes before a stored one.
 _TOUCHED = sa.text(f"""
@@ -170,7 +181,7 @@ SELECT m.series_id, m.first_open,
   (SELECT min(n.open_at) FROM staging_candles n LEFT JOIN candles c USING (series_id, open_at)
    WHERE n.series_id = m.series_id
      AND ((c.series_id IS NULL AND n.open_at < m.newest) OR (c.series_id IS NOT NULL AND {_OLD_DIFFERS}))) AS dirty_open
-FROM newest m""")  # noqa: S608
+FROM newest m""")
 
 _MERGE = sa.text("""
 INSERT INTO candles AS c (series_id, open_at, close_at, open, high, low, close, volume, is_filled)
@@ -180,33 +191,47 @@ ON CONFLICT (series_id, open_at) DO UPDATE SET open = excluded.open, high = excl
 WHERE (c.open, c.high, c.low, c.close, c.volume, c.is_filled)
   IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, false)""")
 
-_FILL_GAPS = sa.text("""
-INSERT INTO candles AS c (series_id, open_at, close_at, open, high, low, close, volume, is_filled)
-SELECT g.series_id, o, o + g.bar, g.close, g.close, g.close, g.close, 0, true
+_GAP_BARS = sa.text("""
+CREATE TEMPORARY TABLE gap_bars ON COMMIT DROP AS
+SELECT g.series_id, o AS open_at, o + g.bar AS close_at, g.close
 FROM (
   SELECT r.series_id, r.open_at, r.close, make_interval(secs => s.bar_seconds) AS bar,
     lead(r.open_at) OVER (PARTITION BY r.series_id ORDER BY r.open_at) AS next_open
   FROM touched t JOIN series s USING (series_id)
   JOIN candles r ON r.series_id = t.series_id AND r.open_at >= t.from_open AND NOT r.is_filled
 ) g CROSS JOIN LATERAL generate_series(g.open_at + g.bar, g.next_open - g.bar, g.bar) o
-WHERE g.next_open > g.open_at + g.bar
+WHERE g.next_open > g.open_at + g.bar""")
+
+_KEEP_OLD_FILLINGS = sa.text("""
+INSERT INTO candle_revisions (series_id, open_at, open, high, low, close, volume, is_filled)
+SELECT series_id, open_at, c.open, c.high, c.low, c.close, c.volume, c.is_filled
+FROM gap_bars g JOIN candles c USING (series_id, open_at) WHERE c.close IS DISTINCT FROM g.close
+ON CONFLICT DO NOTHING""")
+
+_FILL_GAPS = sa.text("""
+INSERT INTO candles AS c (series_id, open_at, close_at, open, high, low, close, volume, is_filled)
+SELECT series_id, open_at, close_at, close, close, close, close, 0, true FROM gap_bars
 ON CONFLICT (series_id, open_at) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
   close = excluded.close
 WHERE c.is_filled AND c.close IS DISTINCT FROM excluded.close""")
 
+# The arithmetic of `pipeline.market.health.price_jumps`: a quotient would make a jump of exactly 30 %.
+_IS_JUMP = f"abs(open - previous_close) > {JUMP} * previous_close"
+
 _NEIGHBOURS = """
-  SELECT c.series_id, c.open_at, c.open / lag(c.close) OVER (PARTITION BY c.series_id ORDER BY c.open_at) AS ratio
+  SELECT c.series_id, c.open_at, c.open,
+    lag(c.close) OVER (PARTITION BY c.series_id ORDER BY c.open_at) AS previous_close
   FROM touched t JOIN candles c ON c.series_id = t.series_id AND c.open_at >= t.from_open"""
 
 _FIND_JUMPS = sa.text(f"""
 INSERT INTO price_jumps (series_id, open_at, ratio)
-SELECT series_id, open_at, ratio FROM ({_NEIGHBOURS}) j WHERE abs(ratio - 1) > {JUMP}
-ON CONFLICT DO NOTHING""")  # noqa: S608
+SELECT series_id, open_at, open / previous_close FROM ({_NEIGHBOURS}) j WHERE {_IS_JUMP}
+ON CONFLICT DO NOTHING""")
 
 _FORGET_MENDED_JUMPS = sa.text(f"""
 DELETE FROM price_jumps p USING ({_NEIGHBOURS}) j
 WHERE p.series_id = j.series_id AND p.open_at = j.open_at AND p.accepted_at IS NULL
-  AND abs(j.ratio - 1) <= {JUMP}""")  # noqa: S608
+  AND NOT ({_IS_JUMP})""")
 
 _MARK_DIRTY = sa.text("""
 UPDATE series s SET dirty_from = least(s.dirty_from, t.dirty_open) FROM touched t

@@ -1,5 +1,6 @@
 """Which closes of which series a step works on: since the watermark (a tick), or a window (everything else)."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -77,26 +78,46 @@ def window_spans(conn: sa.Connection, series: Sequence[Series], after: datetime,
     return spans
 
 
-def tick_spans(conn: sa.Connection, asset: str, series: Sequence[Series], as_of: datetime) -> list[Span]:
-    """The closes since each series' watermark; the newest close alone where there is no watermark yet."""
+def tick_spans(
+    conn: sa.Connection, asset: str, series: Sequence[Series], as_of: datetime, *, revised_bars: int | None = None
+) -> list[Span]:
+    """The closes since each series' watermark; the newest close alone where there is no watermark yet.
+
+    Where a revision has moved the watermark back, the span begins there; with ``revised_bars`` at most so many
+    bars before ``as_of``, for what is older can change nothing any more.
+    """
     w = tables.watermarks.c
-    marks = dict(conn.execute(sa.select(w.series_id, w.processed_to).where(w.asset == asset)).tuples().all())
+    marks = {
+        number: (processed, reached)
+        for number, processed, reached in conn.execute(
+            sa.select(w.series_id, w.processed_to, w.reached).where(w.asset == asset)
+        )
+    }
     spans = []
     for each, (_, last_close) in _reach(conn, series, as_of).items():
-        after = marks.get(each.series_id, last_close - each.key.timeframe.duration)
+        duration = each.key.timeframe.duration
+        after, reached = marks.get(each.series_id, (last_close - duration,) * 2)
+        if revised_bars is not None:
+            after = max(after, min(reached, as_of - (revised_bars + 1) * duration))
         if last_close > after:
             spans.append(Span(each, after, last_close))
     return spans
 
 
 def move_watermarks(conn: sa.Connection, asset: str, spans: Sequence[Span]) -> None:
-    """Note that the spans are processed."""
+    """Note that live runs have processed the spans."""
     if not spans:
         return
     w = tables.watermarks
     merged = insert(w).values(
         [
-            {"asset": asset, "series_id": s.series.series_id, "processed_to": s.until, "reached": s.until}
+            {
+                "asset": asset,
+                "series_id": s.series.series_id,
+                "processed_to": s.until,
+                "reached": s.until,
+                "started_after": s.after,
+            }
             for s in spans
         ]
     )
@@ -108,17 +129,62 @@ def move_watermarks(conn: sa.Connection, asset: str, spans: Sequence[Span]) -> N
                 "reached": sa.func.greatest(w.c.reached, merged.excluded.reached),
                 "recorded_at": sa.func.now(),
             },
-            where=sa.or_(
-                w.c.processed_to != merged.excluded.processed_to,
-                w.c.reached < merged.excluded.reached,
-            ),
+            where=sa.or_(w.c.processed_to != merged.excluded.processed_to, w.c.reached < merged.excluded.reached),
         )
     )
 
 
-def _reach(
-    conn: sa.Connection, series: Sequence[Series], until: datetime
-) -> dict[Series, tuple[datetime, datetime]]:
+def dirty_spans(conn: sa.Connection, series: Sequence[Series]) -> list[Span]:
+    """Bars whose stored indicators were derived from candles that have changed since."""
+    s, i = tables.series.c, tables.indicators.c
+    last = sa.select(sa.func.max(i.close_at)).where(i.series_id == s.series_id).scalar_subquery()
+    query = sa.select(s.series_id, s.dirty_from, last).where(s.dirty_from.is_not(None))
+    by_id = {each.series_id: each for each in series}
+    return [
+        Span(by_id[number], dirty_from, last_close)
+        for number, dirty_from, last_close in conn.execute(query)
+        if number in by_id and last_close is not None and last_close > dirty_from
+    ]
+
+
+def split(spans: Sequence[Span], max_bars: int) -> list[list[Span]]:
+    """Cut spans at common instants so that each part holds about ``max_bars`` bars of all series; oldest first."""
+    if not spans:
+        return []
+    begin, end = min(span.after for span in spans), max(span.until for span in spans)
+    total = sum((span.until - span.after) / span.series.key.timeframe.duration for span in spans)
+    step = (end - begin) / max(1, math.ceil(total / max_bars))
+    parts = []
+    while begin < end:
+        stop = min(begin + step, end) if end - begin > 1.01 * step else end
+        part = [
+            Span(span.series, max(span.after, begin), min(span.until, stop))
+            for span in spans
+            if span.after < stop and span.until > begin
+        ]
+        parts.append([span for span in part if span.last_open >= span.first_open])
+        begin = stop
+    return [part for part in parts if part]
+
+
+def stage_spans(conn: sa.Connection, spans: Sequence[Span]) -> None:
+    """Make the temporary table ``spans`` (series_id, after, until) for queries of this transaction."""
+    conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.spans"))
+    conn.execute(
+        sa.text(
+            """CREATE TEMPORARY TABLE spans ON COMMIT DROP AS
+SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:afters AS timestamptz[]), CAST(:untils AS timestamptz[]))
+AS s(series_id, after, until)"""
+        ),
+        {
+            "ids": [span.series.series_id for span in spans],
+            "afters": [span.after for span in spans],
+            "untils": [span.until for span in spans],
+        },
+    )
+
+
+def _reach(conn: sa.Connection, series: Sequence[Series], until: datetime) -> dict[Series, tuple[datetime, datetime]]:
     """First open and last close at or before ``until`` of each series that has one; two index look-ups each."""
     if not series:
         return {}
@@ -137,3 +203,41 @@ def _reach(
     )
     found = {number: (first, close) for number, first, close in conn.execute(query)}
     return {each: found[each.series_id] for each in series if each.series_id in found}
+
+
+def merge_spans(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """One span per series, from the earliest beginning to the latest end of its spans."""
+    merged: dict[Series, Span] = {}
+    for span in (*spans, *others):
+        known = merged.get(span.series, span)
+        merged[span.series] = Span(span.series, min(known.after, span.after), max(known.until, span.until))
+    return list(merged.values())
+
+
+def lookback_gaps(conn: sa.Connection, spans: Sequence[Span], bars: int) -> dict[int, int]:
+    """``bars`` for each series that lacks stored indicators in so many bars before its span, by series id."""
+    if not spans:
+        return {}
+    stage_spans(conn, spans)
+    rows = conn.execute(
+        sa.text(
+            """SELECT p.series_id FROM spans p JOIN series s USING (series_id)
+CROSS JOIN LATERAL (SELECT p.after - make_interval(secs => s.bar_seconds) * :bars AS begin) b
+WHERE (SELECT count(*) FROM candles c WHERE c.series_id = p.series_id
+         AND c.open_at >= b.begin AND c.close_at <= p.after)
+    > (SELECT count(*) FROM indicators i WHERE i.series_id = p.series_id
+         AND i.open_at >= b.begin AND i.close_at <= p.after)"""
+        ),
+        {"bars": bars},
+    )
+    return dict.fromkeys((number for (number,) in rows), bars)
+
+
+def clear_dirty(conn: sa.Connection, spans: Sequence[Span]) -> None:
+    """Note that the series' derived rows are made anew."""
+    ids = [span.series.series_id for span in spans]
+    conn.execute(
+        sa.update(tables.series)
+        .where(tables.series.c.series_id.in_(ids), tables.series.c.dirty_from.is_not(None))
+        .values(dirty_from=None)
+    )

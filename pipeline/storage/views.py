@@ -46,10 +46,7 @@ def _comments(table: str, *, leave_out: tuple[str, ...] = ()) -> dict[str, str]:
 def _per_bar(name: str, table: str, comment: str) -> View:
     columns = _comments(table, leave_out=("series_id",))
     selected = ", ".join(f't."{c}"' for c in columns)
-    query = (
-        f"SELECT s.exchange, s.symbol, s.timeframe, {selected} "  # noqa: S608
-        f"FROM {table} t JOIN series s USING (series_id)"
-    )
+    query = f"SELECT s.exchange, s.symbol, s.timeframe, {selected} FROM {table} t JOIN series s USING (series_id)"
     return View(name, comment, SERIES | columns, query)
 
 
@@ -60,7 +57,7 @@ def _part_of_candidates(name: str, source: str) -> View:
         name,
         f"Candidates of the source {source}: what its strategies advise, before risk and aggregation",
         columns,
-        f"SELECT {selected} FROM candidate_signals WHERE source = '{source}'",  # noqa: S608
+        f"SELECT {selected} FROM candidate_signals WHERE source = '{source}'",
     )
 
 
@@ -74,7 +71,7 @@ def _risk_filtered() -> View:
         f"""SELECT {selected}, d.profile
 FROM candidate_signals c
 JOIN risk_decisions d USING (series_id, candle_close_at, strategy, signal_type, origin, scope)
-WHERE d.is_kept AND c.superseded_at IS NULL""",  # noqa: S608
+WHERE d.is_kept AND c.superseded_at IS NULL""",
     )
 
 
@@ -86,7 +83,7 @@ def _active() -> View:
         "Live signals that may be acted on now: status ACTIVE and created_at <= now() < expires_at",
         columns,
         f"""SELECT {selected} FROM trading_signals
-WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at <= now() AND now() < expires_at""",  # noqa: S608
+WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at <= now() AND now() < expires_at""",
     )
 
 

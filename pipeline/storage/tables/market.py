@@ -148,6 +148,7 @@ watermarks = sa.Table(
     ),
     instant("processed_to", "newest close that live runs have processed; moved back by a revision", nullable=False),
     instant("reached", "newest close ever processed; never moves back", nullable=False),
+    instant("started_after", "closes up to here were never processed live", nullable=False),
     recorded_at(),
     comment="How far live runs have come, per table and series",
 )

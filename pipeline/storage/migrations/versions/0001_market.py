@@ -323,6 +323,12 @@ def upgrade() -> None:
             comment="newest close ever processed; never moves back",
         ),
         sa.Column(
+            "started_after",
+            sa.TIMESTAMP(timezone=True),
+            nullable=False,
+            comment="closes up to here were never processed live",
+        ),
+        sa.Column(
             "recorded_at",
             sa.TIMESTAMP(timezone=True),
             server_default=sa.text("now()"),

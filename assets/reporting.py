@@ -1,0 +1,62 @@
+"""How assets report: tables and check results for the UI, and the freshness that schedules owe."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import dagster as dg
+
+from pipeline.domain.universe import SeriesKey
+from pipeline.market.health import HealthStatus, SeriesState
+
+ROWS_SHOWN = 20
+
+# The chain runs at least hourly; three missed closes are worth a look.
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=25), warn_window=timedelta(hours=3))
+
+
+def small_table(rows: Iterable[Mapping[str, str | int | float | None]]) -> dg.TableMetadataValue:
+    """The first rows as a table of the UI."""
+    shown = [dict(row) for _, row in zip(range(ROWS_SHOWN), rows, strict=False)]
+    columns = list(shown[0]) if shown else ["nothing"]
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in shown],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
+    )
+
+
+def contract_check(asset: str) -> dg.AssetCheckSpec:
+    """The check that a frame kept its contract; a breach rolls back and fails the step before this could pass."""
+    return dg.AssetCheckSpec("contract", asset=asset, blocking=True, description="Every row keeps the table's contract")
+
+
+def contract_kept(asset: str, rows: int) -> dg.AssetCheckResult:
+    """The contract was held before the commit; see `pipeline.contracts`."""
+    return dg.AssetCheckResult(passed=True, check_name="contract", asset_key=asset, metadata={"rows_checked": rows})
+
+
+def state_checks(states: Mapping[SeriesKey, SeriesState]) -> list[dg.AssetCheckResult]:
+    """The checks of the candles: series that are stale, and series with gaps or jumps; both warn only."""
+
+    def result(name: str, words: Sequence[str]) -> dg.AssetCheckResult:
+        hit = {k: s for k, s in states.items() if s.reason is not None and s.reason.startswith(tuple(words))}
+        return dg.AssetCheckResult(
+            passed=not hit,
+            check_name=name,
+            asset_key="candles",
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"series": len(states), "affected": len(hit), "table": state_table(hit)},
+        )
+
+    return [
+        result("staleness", ("stale", "missing", "no_candles")),
+        result("gaps", ("gapped", "filled", "price_jump")),
+    ]
+
+
+def state_table(states: Mapping[SeriesKey, SeriesState]) -> dg.TableMetadataValue:
+    """Series that are not OK, blocked ones first."""
+    not_ok = [(key, state) for key, state in states.items() if state.status is not HealthStatus.OK]
+    not_ok.sort(key=lambda item: (item[1].status is not HealthStatus.BLOCKED, item[0]))
+    return small_table(
+        {"series": str(key), "status": state.status.value, "reason": state.reason} for key, state in not_ok
+    )

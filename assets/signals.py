@@ -1,0 +1,207 @@
+"""Signals: what strategies advise, what risk lets pass, and what is stored."""
+
+from collections import Counter
+from typing import Any
+
+import dagster as dg
+
+from assets.partitions import daily, single_run
+from assets.reporting import FRESHNESS, contract_check, contract_kept, small_table
+from assets.spans import spans_of
+from pipeline import __version__, progress
+from pipeline.domain.signal import Origin, Source
+from pipeline.generation import LOOKBACK_BARS, finish, judge
+from pipeline.indicators.catalogue import COLUMNS
+from pipeline.pricing import EXPIRY_BARS
+from pipeline.risk.profile import RiskProfile
+from pipeline.settings import Settings
+from pipeline.stages import MAX_BARS, find_candidates, first_open, last_open, rules_of
+from pipeline.storage import tables
+from pipeline.storage.accounts import read_positions, scheduled_profiles
+from pipeline.storage.candidates import (
+    Occasion,
+    read_candidates,
+    read_conditions,
+    read_kept,
+    read_pending,
+    store_candidates,
+    store_configuration,
+    store_decisions,
+)
+from pipeline.storage.database import Database
+from pipeline.storage.drift import record_drift
+from pipeline.storage.history import read_block
+from pipeline.storage.signals import read_bars, store_live, store_replayed
+from pipeline.storage.spans import groups_of, move_watermarks, split
+from resources.clock import ClockResource
+
+COMMON: dict[str, Any] = {
+    "group_name": "signals",
+    "kinds": {"postgres"},
+    "partitions_def": daily,
+    "backfill_policy": single_run,
+    "freshness_policy": FRESHNESS,
+}
+
+
+@dg.asset(deps=["indicators", "market_conditions"], check_specs=[contract_check("technical_signals")], **COMMON)
+def technical_signals(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[Settings],
+    clock: ClockResource,
+) -> dg.MaterializeResult:
+    """What the technical strategies advise, one row per series, close and strategy."""
+    spans, is_live = spans_of(
+        context, database, settings, clock, "candidate_signals", revised_bars=_longest_expiry(settings)
+    )
+    rules = rules_of(settings)
+    found = []
+    parts = split(spans, MAX_BARS)
+    for done, part in enumerate(parts):
+        progress.report("technical_signals", done, len(parts))
+        for group, members in groups_of(part):
+            begin = first_open(members) - LOOKBACK_BARS * group.timeframe.duration
+            bounds = (group, begin, last_open(members))
+            columns = read_block(database, tables.indicators, COLUMNS, *bounds)
+            candles = read_block(database, tables.candles, ("close", "is_filled"), *bounds)
+            reasons = read_block(database, tables.market_conditions, ("block_reason",), *bounds)["block_reason"]
+            found += find_candidates(columns | candles, candles["is_filled"], reasons, members, rules)
+    progress.report("technical_signals", len(parts), len(parts))
+    occasion, _, content = _occasion(database, settings, clock.origin(context), clock.scope())
+    with database.begin() as conn:
+        store_configuration(conn, occasion.configuration_hash, content, __version__)
+        changes = store_candidates(conn, spans, found, Source.TECHNICAL, occasion)
+        if is_live:
+            move_watermarks(conn, "candidate_signals", spans)
+    counts = Counter((signal.strategy, signal.signal_type.value) for signal in found)
+    context.log.info(
+        "technical_signals series=%d candidates=%d written=%d removed=%d",
+        *(len(spans), len(found), changes.written, changes.removed),
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": changes.written,
+            "candidates": len(found),
+            "removed": changes.removed,
+            "by_strategy": small_table(
+                {"strategy": strategy, "type": kind, "candidates": n} for (strategy, kind), n in sorted(counts.items())
+            ),
+        },
+        check_results=[contract_kept("technical_signals", len(found))],
+    )
+
+
+@dg.asset(deps=["technical_signals"], check_specs=[contract_check("risk_filtered_signals")], **COMMON)
+def risk_filtered_signals(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[Settings],
+    clock: ClockResource,
+) -> dg.MaterializeResult:
+    """Candidates that pass the risk filters of each scheduled profile; every drop keeps its reasons."""
+    spans, is_live = spans_of(
+        context, database, settings, clock, "risk_decisions", revised_bars=_longest_expiry(settings)
+    )
+    occasion, profiles, _ = _occasion(database, settings, clock.origin(context), clock.scope())
+    rules = rules_of(settings)
+    reasons: Counter[str] = Counter()
+    judged = kept = written = 0
+    with database.begin() as conn:
+        signals = read_candidates(conn, spans, occasion.origin, occasion.scope)
+        conditions = read_conditions(conn, spans, occasion.origin, occasion.scope)
+        for done, profile in enumerate(profiles):
+            progress.report("risk_filtered_signals", done, len(profiles))
+            pending = read_pending(conn, spans, occasion.origin, occasion.scope, profile.name)
+            positions = read_positions(conn, profile.name) if is_live else []
+            decisions = judge(signals, conditions, profile, rules, pending, positions)
+            written += store_decisions(conn, spans, decisions, profile.name, occasion).written
+            judged += len(decisions)
+            kept += sum(decision.is_kept for decision in decisions)
+            reasons.update(reason for decision in decisions for reason in decision.reasons)
+        if is_live:
+            move_watermarks(conn, "risk_decisions", spans)
+    progress.report("risk_filtered_signals", len(profiles), len(profiles))
+    context.log.info(
+        "risk_filtered_signals judged=%d kept=%d dropped=%d reasons=%s", judged, kept, judged - kept, dict(reasons)
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": written,
+            "judged": judged,
+            "kept": kept,
+            "reasons": small_table({"reason": reason, "dropped": n} for reason, n in reasons.most_common()),
+        },
+        check_results=[contract_kept("risk_filtered_signals", judged)],
+    )
+
+
+@dg.asset(deps=["risk_filtered_signals"], check_specs=[contract_check("trading_signals")], **COMMON)
+def trading_signals(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[Settings],
+    clock: ClockResource,
+) -> dg.MaterializeResult:
+    """The signals: aggregated, priced, ranked and stored."""
+    as_of = clock.as_of(context)
+    spans, is_live = spans_of(
+        context, database, settings, clock, "trading_signals", revised_bars=_longest_expiry(settings)
+    )
+    occasion, profiles, _ = _occasion(database, settings, clock.origin(context), clock.scope())
+    rules = rules_of(settings)
+    totals: Counter[str] = Counter()
+    best = []
+    with database.begin() as conn:
+        bars = read_bars(conn, spans, occasion.origin, occasion.scope)
+        for done, profile in enumerate(profiles):
+            progress.report("trading_signals", done, len(profiles))
+            kept = read_kept(conn, spans, occasion.origin, occasion.scope, profile.name)
+            finished = finish(kept, bars, profile, rules)
+            store = store_live if is_live else store_replayed
+            stored = store(conn, spans, finished, profile.name, occasion, as_of)
+            for name in ("written", "duplicates", "removed", "invalidated", "expired"):
+                totals[name] += getattr(stored, name)
+            if not is_live:
+                totals["drift"] += record_drift(conn, spans, occasion.scope, profile.name)
+            best += finished
+        if is_live:
+            move_watermarks(conn, "trading_signals", spans)
+    progress.report("trading_signals", len(profiles), len(profiles))
+    context.log.info("trading_signals series=%d signals=%d %s", len(spans), len(best), dict(totals))
+    best.sort(key=lambda signal: (signal.created_at, signal.rank_score), reverse=True)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": totals["written"],
+            "signals": len(best),
+            **{name: totals[name] for name in ("duplicates", "removed", "invalidated", "expired", "drift")},
+            "newest": small_table(
+                {
+                    "close": f"{signal.created_at:%Y-%m-%d %H:%M}",
+                    "symbol": signal.series.symbol,
+                    "timeframe": str(signal.series.timeframe),
+                    "type": signal.signal_type.value,
+                    "strategy": signal.strategy,
+                    "confidence": round(signal.confidence, 3),
+                    "rank": round(signal.rank_score, 3),
+                }
+                for signal in best
+            ),
+        },
+        check_results=[contract_kept("trading_signals", len(best))],
+    )
+
+
+def _occasion(
+    database: Database, settings: Settings, origin: Origin, scope: str
+) -> tuple[Occasion, list[RiskProfile], dict[str, Any]]:
+    """On which occasion rows are made, for which profiles, under which settings."""
+    with database.begin() as conn:
+        profiles = scheduled_profiles(conn, settings.risk)
+    configuration_hash, content = settings.fingerprint({profile.name: profile for profile in profiles})
+    return Occasion(origin=origin, scope=scope, configuration_hash=configuration_hash), profiles, content
+
+
+def _longest_expiry(settings: Settings) -> int:
+    """Bars for which a signal may still stand: how far back a revision of the data can matter."""
+    return max(1, *settings.expiry.bars.values(), *EXPIRY_BARS.values())

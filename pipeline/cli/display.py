@@ -1,0 +1,212 @@
+"""How the commands show things: tables, numbers, instants, progress, JSON.
+
+On a terminal tables are drawn for its width; elsewhere they are plain aligned text of any width, so that `grep`
+and `awk` can read them. Results go to stdout, progress and remarks to stderr. What is shown is decided by the
+commands.
+"""
+
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+NOTHING = "-"  # an empty cell would shift the columns for `awk`
+WRAPPED_WIDTH = 24  # a column that wraps keeps at least so many characters
+SPACING = 2
+LINE_EVERY_S = 10.0  # progress where nobody watches it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    title: str
+    is_number: bool = False  # set to the right
+    wraps: bool = False  # may take several lines on a terminal that is too narrow
+    is_optional: bool = False  # left out on a terminal that is too narrow, the last one first
+
+
+def show_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; a terminal too narrow for it even without its optional columns gets one record per row."""
+    cells = [[as_text(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        _print_plain(columns, cells)
+        return
+    width = shutil.get_terminal_size().columns
+    places = _fitting(columns, cells, width)
+    if places is None:
+        _print_records(columns, cells)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for place in places:
+        column = columns[place]
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.is_number else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+        )
+    for row in cells:
+        table.add_row(*(Text(row[place]) for place in places))
+    Console(width=width, highlight=False).print(table)
+
+
+def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Places of the columns that a terminal has room for; None if not even those that must be shown."""
+    needed = [
+        min(natural, WRAPPED_WIDTH) if column.wraps else natural
+        for column, natural in zip(columns, _widths(columns, cells), strict=True)
+    ]
+    places = list(range(len(columns)))
+    while sum(needed[place] for place in places) + SPACING * (len(places) - 1) > width:
+        optional = [place for place in places if columns[place].is_optional]
+        if not optional:
+            return None
+        places.remove(optional[-1])
+    return places
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max([len(c.title), *(len(row[i]) for row in cells)]) for i, c in enumerate(columns)]
+
+
+def _print_plain(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+    widths = _widths(columns, cells)
+    for row in ([c.title for c in columns], *cells):
+        aligned = (
+            cell.rjust(width) if column.is_number else cell.ljust(width)
+            for column, cell, width in zip(columns, row, widths, strict=True)
+        )
+        click.echo((" " * SPACING).join(aligned).rstrip())
+
+
+def _print_records(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+    width = max((len(c.title) for c in columns), default=0)
+    for number, row in enumerate(cells):
+        if number:
+            click.echo()
+        for column, cell in zip(columns, row, strict=True):
+            click.echo(f"{column.title.ljust(width)}{' ' * SPACING}{cell}")
+
+
+def as_text(value: object) -> str:
+    """A value as a person reads it, on one line: numbers short, instants in UTC to the minute where that is exact."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return price(value)
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, dict | list):
+        return json_text(value, indent=None)
+    text = str(value)
+    return " ".join(text.split()) if text.strip() else NOTHING
+
+
+def price(value: float) -> str:
+    """Six digits that matter: ``67,123.45``, ``0.612345``, ``0.0000123456``."""
+    if not math.isfinite(value):
+        return str(value)
+    size = abs(value)
+    decimals = 2 if size >= 1000 or size == 0 else max(5 - math.floor(math.log10(size)), 2)
+    return f"{value:,.{decimals}f}"
+
+
+def share(value: float | None) -> str:
+    """A fraction with two decimals, as strength and confidence are told."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def instant(value: datetime) -> str:
+    """UTC without its offset, to the minute; seconds only where there are any."""
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    return f"{value:%Y-%m-%d %H:%M}" if not (value.second or value.microsecond) else f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def iso(value: datetime) -> str:
+    """An instant for programs: ISO 8601 in UTC, ``Z`` at the end."""
+    if value.tzinfo is None:
+        return value.isoformat()
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def json_value(value: Any) -> Any:
+    """A value with nothing in it that JSON does not know; NaN and infinities are null."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | UUID | timedelta):
+        return str(value)
+    if isinstance(value, Decimal):
+        return json_value(float(value)) if value % 1 or not value.is_finite() else int(value)
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_value(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """A value as JSON."""
+    return json.dumps(json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def remark(text: str) -> None:
+    """Say something that is not the result: to stderr, so that pipes stay clean."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a step has come; the caller is given ``report(done, wanted)``.
+
+    A bar on a terminal, which goes away at the end; elsewhere a line every 10 s.
+    """
+    if not sys.stderr.isatty():
+        yield _lines(label)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, wanted: int) -> None:
+            bar.update(task, completed=done, total=wanted)
+
+        yield report
+
+
+def _lines(label: str) -> Callable[[int, int], None]:
+    said_at = time.monotonic()
+
+    def report(done: int, wanted: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= LINE_EVERY_S:
+            said_at = time.monotonic()
+            remark(f"{label}: {done} of {wanted}")
+
+    return report

@@ -1,0 +1,42 @@
+"""The composition root: assets, checks, jobs, schedules and resources become one code location."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from assets.indicators import analyse_candles
+from assets.market import candles
+from assets.signals import risk_filtered_signals, technical_signals, trading_signals
+from pipeline.jobs import generate_signals
+from pipeline.replay_job import replay_signals
+from pipeline.schedules import signals_schedule
+from pipeline.settings import Settings, load_settings
+from resources.clock import ClockResource
+from resources.database import DatabaseResource
+from resources.settings import SettingsResource
+
+
+def build_definitions(
+    settings: Settings | None = None, resources: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """All definitions; ``resources`` replaces some of them, as tests do.
+
+    Wrong settings are refused here, so that a code location that loads can also run.
+    """
+    settings = settings or load_settings()
+    return dg.Definitions(
+        assets=[candles, analyse_candles, technical_signals, risk_filtered_signals, trading_signals],
+        jobs=[generate_signals, replay_signals],
+        schedules=[signals_schedule(settings.market.cadence, is_running=settings.schedule.is_enabled)],
+        resources={
+            "database": DatabaseResource(),
+            "settings": SettingsResource(),
+            "clock": ClockResource(),
+            **(resources or {}),
+        },
+        # One process for the chain: its steps take milliseconds, a process each would take seconds.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

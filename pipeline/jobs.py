@@ -1,0 +1,13 @@
+"""Named selections of assets: what runs together."""
+
+import dagster as dg
+
+CHAIN = ("candles", "indicators", "market_conditions", "technical_signals", "risk_filtered_signals", "trading_signals")
+
+generate_signals = dg.define_asset_job(
+    "generate_signals",
+    selection=dg.AssetSelection.assets(*CHAIN),
+    description="Candles to stored, ranked signals: the chain, in one process.",
+    # A crash is retried by whoever finds it; an error of ours would only repeat itself.
+    tags={"dagster/max_retries": "0"},
+)

@@ -1,0 +1,162 @@
+"""Replays: every stage over the past, in memory and in parts, stored under a name.
+
+The same functions judge as in the assets; only the bookkeeping between the stages is missing. Indicators are computed
+and not stored, so that two replays with different settings never meet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline import __version__, progress
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Signal, SignalType, Source, TradingSignal
+from pipeline.generation import (
+    LOOKBACK_BARS,
+    BarKey,
+    BarValues,
+    Decision,
+    Rules,
+    by_bar,
+    finish,
+    judge,
+)
+from pipeline.risk.conditions import MarketConditions
+from pipeline.risk.exposure import Pending
+from pipeline.settings import Settings
+from pipeline.stages import MAX_BARS, analyse_group, find_candidates, first_open, last_open, rules_of
+from pipeline.storage.accounts import read_profile
+from pipeline.storage.candidates import (
+    Occasion,
+    read_pending,
+    store_candidates,
+    store_configuration,
+    store_decisions,
+)
+from pipeline.storage.database import Database
+from pipeline.storage.signals import StoredSignals, store_replayed
+from pipeline.storage.spans import Span, groups_of, split, universe, window_spans
+
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayResult:
+    """What a replay made."""
+
+    scope: str
+    n_series: int
+    n_bars: int
+    n_candidates: int
+    n_kept: int
+    stored: StoredSignals
+
+
+def replay(
+    database: Database,
+    settings: Settings,
+    exchange: str,
+    name: str,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+) -> ReplayResult:
+    """Replay the closes with ``start <= close < end`` under ``name`` and store what comes out.
+
+    ``as_of`` bounds the closes and decides which signals are past. Running it again with the same settings changes
+    nothing; with other settings the scope's rows in the window become theirs.
+
+    Raises
+    ------
+    DataContractError
+        The name is the scope of live and backfilled rows, or there is nothing to replay.
+    """
+    if name == DEFAULT_SCOPE:
+        raise DataContractError(f"a replay's name must be its own, was {name!r}: `signals backfill` writes that scope")
+    with database.begin() as conn:
+        series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
+        spans = window_spans(conn, series, start - INSTANT, min(end - INSTANT, as_of))
+        profile = read_profile(conn, settings.risk)
+        pending = read_pending(conn, spans, Origin.REPLAY, name, profile.name)
+    if not spans:
+        raise DataContractError(
+            f"a replay must cover stored candles, there are none of {exchange} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+        )
+    configuration_hash, content = settings.fingerprint({profile.name: profile})
+    occasion = Occasion(origin=Origin.REPLAY, scope=name, configuration_hash=configuration_hash)
+    rules = rules_of(settings)
+    signals: list[Signal] = []
+    decisions: list[Decision] = []
+    finished: list[TradingSignal] = []
+    parts = split(spans, MAX_BARS)
+    for done, part in enumerate(parts):
+        progress.report("replay", done, len(parts) + 1)
+        found, conditions, bars = _analysed_part(database, part, rules)
+        judged = judge(found, conditions, profile, rules, pending)
+        pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
+        signals += found
+        decisions += judged
+        finished += finish([d.signal for d in judged if d.is_kept], bars, profile, rules)
+    progress.report("replay", len(parts), len(parts) + 1)
+    with database.begin() as conn:
+        store_configuration(conn, configuration_hash, content, __version__)
+        store_candidates(conn, spans, signals, Source.TECHNICAL, occasion)
+        store_decisions(conn, spans, decisions, profile.name, occasion)
+        stored = store_replayed(conn, spans, finished, profile.name, occasion, as_of)
+    progress.report("replay", len(parts) + 1, len(parts) + 1)
+    return ReplayResult(
+        scope=name,
+        n_series=len(spans),
+        n_bars=sum((s.last_open - s.first_open) // s.series.key.timeframe.duration + 1 for s in spans),
+        n_candidates=len(signals),
+        n_kept=sum(d.is_kept for d in decisions),
+        stored=stored,
+    )
+
+
+def _analysed_part(
+    database: Database, part: Sequence[Span], rules: Rules
+) -> tuple[list[Signal], dict[BarKey, MarketConditions], dict[BarKey, BarValues]]:
+    """Candidates of all groups, and what risk and prices need to know about their bars."""
+    signals: list[Signal] = []
+    conditions: dict[BarKey, MarketConditions] = {}
+    bars: dict[BarKey, BarValues] = {}
+    for group, spans in groups_of(part):
+        keep_from = first_open(spans) - LOOKBACK_BARS * group.timeframe.duration
+        analysed = analyse_group(database, group, keep_from, last_open(spans))
+        found = find_candidates(
+            analysed.columns, analysed.candles["is_filled"], analysed.analysis.block_reasons, spans, rules
+        )
+        keys = {(signal.series, signal.created_at) for signal in found}
+        bars |= by_bar(analysed.columns, keys, group.timeframe)
+        market = by_bar(analysed.analysis.conditions, keys, group.timeframe)
+        conditions |= {key: MarketConditions.of_bar(_with_nan(values)) for key, values in market.items()}
+        signals += found
+    return signals, conditions, bars
+
+
+def _with_nan(values: BarValues) -> dict[str, float]:
+    return {name: float("nan") if value is None else value for name, value in values.items()}
+
+
+def _pending_of(decisions: Sequence[Decision]) -> list[Pending]:
+    """The BUY groups that were kept, one each."""
+    groups = {
+        (d.signal.series, d.signal.created_at): d
+        for d in decisions
+        if d.is_kept and d.signal.signal_type is SignalType.BUY
+    }
+    return [
+        Pending(
+            symbol=d.signal.symbol,
+            timeframe=d.signal.timeframe,
+            close_at=d.signal.created_at,
+            weight=d.exposure_weight or 0.0,
+            expires_at=d.expires_at,
+        )
+        for d in groups.values()
+    ]
+
+
+def _still_pending(pending: Sequence[Pending], instant: datetime) -> list[Pending]:
+    return [each for each in pending if each.expires_at > instant]

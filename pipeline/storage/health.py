@@ -1,0 +1,70 @@
+"""What is known about each series as of an instant, from its stored candles; the verdict is `pipeline.market`'s."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from pipeline.domain.universe import SeriesKey
+from pipeline.market.health import FILLED_WINDOW, SeriesState, series_state
+from pipeline.storage.history import Series
+
+
+class SeriesExtent(NamedTuple):
+    """How far the candles of a series reach as of an instant; None where it has none yet."""
+
+    first_open: datetime | None
+    last_open: datetime | None
+
+
+def series_extents(conn: sa.Connection, series: Sequence[Series], as_of: datetime) -> dict[SeriesKey, SeriesExtent]:
+    """First and last stored bar that closed at or before ``as_of``."""
+    rows = conn.execute(
+        sa.text(
+            """SELECT s.series_id, s.listed_at, l.open_at
+FROM series s LEFT JOIN LATERAL (
+  SELECT open_at FROM candles c WHERE c.series_id = s.series_id AND c.open_at < :as_of AND c.close_at <= :as_of
+  ORDER BY c.open_at DESC LIMIT 1) l ON true
+WHERE s.series_id = ANY(:ids)"""
+        ),
+        {"as_of": as_of, "ids": [each.series_id for each in series]},
+    )
+    found = {number: SeriesExtent(first if last else None, last) for number, first, last in rows}
+    return {each.key: found[each.series_id] for each in series}
+
+
+def series_states(
+    conn: sa.Connection, series: Sequence[Series], as_of: datetime, n_needed: int
+) -> dict[SeriesKey, SeriesState]:
+    """The state of every series as of an instant; one that was not listed by then is left out."""
+    rows = conn.execute(
+        sa.text(
+            """SELECT s.series_id, s.listed_at, l.open_at AS last_open, f.share, r.close_at AS newest_close,
+  EXISTS (SELECT FROM price_jumps j WHERE j.series_id = s.series_id AND j.accepted_at IS NULL
+          AND j.open_at < :as_of) AS is_jumped
+FROM series s
+JOIN LATERAL (SELECT open_at FROM candles c WHERE c.series_id = s.series_id AND c.open_at < :as_of
+  AND c.close_at <= :as_of ORDER BY c.open_at DESC LIMIT 1) l ON true
+LEFT JOIN LATERAL (SELECT close_at FROM candles c WHERE c.series_id = s.series_id AND c.open_at <= l.open_at
+  AND NOT c.is_filled ORDER BY c.open_at DESC LIMIT 1) r ON true
+LEFT JOIN LATERAL (SELECT avg(n.is_filled::int)::float8 AS share FROM (SELECT is_filled FROM candles c
+  WHERE c.series_id = s.series_id AND c.open_at <= l.open_at ORDER BY c.open_at DESC LIMIT :window) n) f ON true
+WHERE s.series_id = ANY(:ids)"""
+        ),
+        {"as_of": as_of, "ids": [each.series_id for each in series], "window": FILLED_WINDOW},
+    )
+    by_id = {each.series_id: each.key for each in series}
+    states = {}
+    for row in rows:
+        key = by_id[row.series_id]
+        states[key] = series_state(
+            key.timeframe,
+            as_of,
+            newest_close=row.newest_close,
+            share_filled=row.share or 0.0,
+            is_jumped=row.is_jumped,
+            n_bars=(row.last_open - row.listed_at) // key.timeframe.duration + 1,
+            n_needed=n_needed,
+        )
+    return states

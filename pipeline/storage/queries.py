@@ -1,0 +1,138 @@
+"""What people ask of the stored data: signals as they are shown, and the state of what is stored.
+
+Add a read here when a command or a route needs it. Reads that the stages compute with are in `storage.history`
+and beside the tables they fill.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import RowMapping
+
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.domain.status import SignalStatus
+from pipeline.storage import tables
+
+# The detail object of the API, in its order; `signal_id` is our `id`.
+DETAIL = (
+    *("symbol", "signal_type", "strength", "confidence", "source", "strategy", "description", "entry_price"),
+    *("target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at", "status", "executed_at"),
+    *("execution_price", "profit_loss", "metadata"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalFilter:
+    """Which signals are asked for."""
+
+    as_of: datetime  # active is judged at this instant
+    symbol: str | None = None
+    origin: Origin | None = Origin.LIVE  # None: any
+    scope: str = DEFAULT_SCOPE
+    has_ended: bool = False  # whether those that are no longer, or not yet, active are wanted too
+    limit: int | None = None
+
+
+def list_signals(conn: sa.Connection, wanted: SignalFilter) -> Sequence[RowMapping]:
+    """Stored signals with every column; the best first, or the newest close first where ended ones are wanted."""
+    t = tables.trading_signals.c
+    best = (t.rank_score.desc(), t.confidence.desc(), t.strength.desc(), t.symbol, t.signal_type, t.id)
+    order = (t.candle_close_at.desc(), *best) if wanted.has_ended else best
+    query = sa.select(tables.trading_signals).where(*_conditions(wanted)).order_by(*order).limit(wanted.limit)
+    return conn.execute(query).mappings().all()
+
+
+def count_signals(conn: sa.Connection, wanted: SignalFilter) -> int:
+    """How many signals the filter lets through, whatever its limit."""
+    query = sa.select(sa.func.count()).select_from(tables.trading_signals).where(*_conditions(wanted))
+    return conn.scalar(query) or 0
+
+
+def _conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
+    t = tables.trading_signals.c
+    conditions: list[sa.ColumnElement[bool]] = [t.scope == wanted.scope]
+    if wanted.origin is not None:
+        conditions.append(t.origin == wanted.origin)
+    if wanted.symbol is not None:
+        conditions.append(t.symbol == wanted.symbol)
+    if not wanted.has_ended:
+        conditions += [
+            t.status == SignalStatus.ACTIVE.value,
+            t.created_at <= wanted.as_of,
+            t.expires_at > wanted.as_of,
+        ]
+    return conditions
+
+
+def signal_occasions(conn: sa.Connection) -> list[tuple[str, str, int, datetime]]:
+    """Origin, scope, number and newest close of the signals that are stored, one entry per origin and scope."""
+    t = tables.trading_signals.c
+    query = (
+        sa.select(t.origin, t.scope, sa.func.count(), sa.func.max(t.candle_close_at))
+        .group_by(t.origin, t.scope)
+        .order_by(t.origin, t.scope)
+    )
+    return [(origin, scope, count, newest) for origin, scope, count, newest in conn.execute(query)]
+
+
+def detail(signal: RowMapping) -> dict[str, Any]:
+    """A row of `trading_signals` as the API's detail object."""
+    return {"signal_id": signal["id"], **{name: signal[name] for name in DETAIL}}
+
+
+def series_overview(conn: sa.Connection) -> Sequence[RowMapping]:
+    """Per series: exchange, symbol, timeframe, bars, filled bars, first and last close, state, reason, watermark."""
+    return conn.execute(_SERIES_OVERVIEW).mappings().all()
+
+
+_SERIES_OVERVIEW = sa.text("""
+SELECT s.exchange, s.symbol, s.timeframe, coalesce(c.bars, 0) AS bars, coalesce(c.filled_bars, 0) AS filled_bars,
+  c.first_close_at, c.last_close_at, h.status, h.reason, h.as_of, w.processed_to, s.dirty_from
+FROM series s
+LEFT JOIN (
+  SELECT series_id, count(*) AS bars, count(*) FILTER (WHERE is_filled) AS filled_bars,
+    min(close_at) AS first_close_at, max(close_at) AS last_close_at
+  FROM candles GROUP BY series_id
+) c USING (series_id)
+LEFT JOIN source_health h ON h.source = 'candles' AND h.series_id = s.series_id
+LEFT JOIN watermarks w ON w.asset = 'trading_signals' AND w.series_id = s.series_id
+ORDER BY s.exchange, s.symbol, s.bar_seconds""")
+
+
+def open_jumps(conn: sa.Connection) -> Sequence[RowMapping]:
+    """Price jumps that nobody has accepted: exchange, symbol, timeframe, open_at, ratio; oldest first."""
+    j, s = tables.price_jumps.c, tables.series.c
+    query = (
+        sa.select(s.exchange, s.symbol, s.timeframe, j.open_at, j.ratio)
+        .join_from(tables.price_jumps, tables.series, j.series_id == s.series_id)
+        .where(j.accepted_at.is_(None))
+        .order_by(j.open_at, s.exchange, s.symbol, s.bar_seconds)
+    )
+    return conn.execute(query).mappings().all()
+
+
+def quarantine_counts(conn: sa.Connection) -> Sequence[RowMapping]:
+    """Refused candle rows per exchange and reason: exchange, reason, rows, series, newest (recorded); most first."""
+    q = tables.candle_quarantine.c
+    query = (
+        sa.select(
+            q.exchange,
+            q.reason,
+            sa.func.count().label("rows"),
+            sa.func.count(sa.distinct(sa.tuple_(q.symbol, q.timeframe))).label("series"),
+            sa.func.max(q.recorded_at).label("newest"),
+        )
+        .group_by(q.exchange, q.reason)
+        .order_by(sa.desc("rows"), q.exchange, q.reason)
+    )
+    return conn.execute(query).mappings().all()
+
+
+def versions(conn: sa.Connection) -> tuple[str, str]:
+    """Version of the server, and of the schema."""
+    server = conn.scalar(sa.text("SELECT current_setting('server_version')"))
+    schema = conn.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return str(server), str(schema)

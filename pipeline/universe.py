@@ -1,0 +1,50 @@
+"""Which exchange and which series a run is about: what the settings name, or all that was imported."""
+
+import sqlalchemy as sa
+
+from pipeline.domain.errors import ConfigurationError
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.settings import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, MarketSettings
+from pipeline.storage import tables
+from pipeline.storage.spans import universe
+
+DEFAULT_TIMEFRAMES = (Timeframe.H1,)
+
+
+def exchange_of(conn: sa.Connection, market: MarketSettings) -> str:
+    """The exchange that the settings mean; for files the one that was imported, if there is no other."""
+    if market.source == "simulated":
+        return SIMULATED_EXCHANGE
+    imported = conn.scalars(
+        sa.select(tables.series.c.exchange).where(tables.series.c.exchange != SIMULATED_EXCHANGE).distinct()
+    ).all()
+    if market.exchange is not None:
+        if market.exchange not in imported:
+            known = ", ".join(sorted(imported)) or "none"
+            raise ConfigurationError(
+                f"market.exchange must be one that was imported ({known}), was {market.exchange}; "
+                f"`signals import candles PATH --exchange {market.exchange}` reads files"
+            )
+        return market.exchange
+    if len(imported) != 1:
+        raise ConfigurationError(
+            "market.exchange must be set, because "
+            + (
+                f"several were imported: {', '.join(sorted(imported))}"
+                if imported
+                else "no candles were imported yet; `signals import candles PATH --exchange NAME` reads files"
+            )
+        )
+    return str(imported[0])
+
+
+def wanted_series(conn: sa.Connection, market: MarketSettings, exchange: str) -> list[SeriesKey]:
+    """The series that the chain works on."""
+    if market.source == "files":
+        return [series.key for series in universe(conn, exchange, market.symbols, market.timeframes)]
+    return [
+        SeriesKey(exchange, symbol, timeframe)
+        for symbol in market.symbols or SIMULATED_SYMBOLS
+        for timeframe in market.timeframes or DEFAULT_TIMEFRAMES
+    ]

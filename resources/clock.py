@@ -1,0 +1,48 @@
+"""The one clock of a run: what "now" means, and on which occasion rows are made. No knowledge module asks."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+
+AS_OF_TAG = "signals/as_of"
+ORIGIN_TAG = "signals/origin"
+SCHEDULED_TAG = "dagster/scheduled_execution_time"
+INSTANT = timedelta(microseconds=1)
+
+
+class ClockResource(dg.ConfigurableResource[None]):
+    """Fixes ``as_of`` once per run: the tag, else the scheduled time, else the run's start."""
+
+    def as_of(self, context: dg.AssetExecutionContext) -> datetime:
+        """Closes after this instant are not processed."""
+        tags = context.run.tags
+        text = tags.get(AS_OF_TAG) or tags.get(SCHEDULED_TAG)
+        if text:
+            return parse_instant(text)
+        stats = context.instance.get_run_stats(context.run_id)
+        return datetime.fromtimestamp(stats.start_time, UTC) if stats.start_time else datetime.now(UTC)
+
+    def origin(self, context: dg.AssetExecutionContext) -> Origin:
+        """Live only where the run was started to be so: by a schedule, or by `signals run` without an instant."""
+        return Origin(context.run.tags.get(ORIGIN_TAG, Origin.REPLAY))
+
+    def scope(self) -> str:
+        """Where assets write; replays under a name of their own do not run through assets."""
+        return DEFAULT_SCOPE
+
+    def window(self, context: dg.AssetExecutionContext) -> tuple[datetime, datetime]:
+        """The closes of the run's days that are not after ``as_of``: ``after < close <= until``."""
+        days = context.partition_time_window
+        return days.start - INSTANT, min(days.end - INSTANT, self.as_of(context))
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 instant; without an offset it is UTC."""
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise DataContractError(f"an instant must read like 2024-06-30T12:00 (UTC), was {text!r}") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
