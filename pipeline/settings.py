@@ -187,14 +187,15 @@ class Settings(BaseSettings):
     def fingerprint(self, profiles: Mapping[str, RiskProfile]) -> tuple[str, dict[str, Any]]:
         """Hash and content of everything that can change a signal under ``profiles``, secrets left out."""
         content = self.model_dump(mode="json", include=set(DECISIVE), serialize_as_any=True)
-        content["market"].pop("symbols")
+        for watched in ("symbols", "timeframes"):
+            content["market"].pop(watched)
         content["profiles"] = {name: p.model_dump(mode="json") for name, p in sorted(profiles.items())}
         content["code_version"] = __version__
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16], content
 
 
-# Sections that can change a signal; which symbols are watched cannot, but for exposure, which rows show.
+# Sections that can change a signal; which series are watched cannot, but for exposure, which rows show.
 DECISIVE = ("market", "strategies", "position_size", "aggregation", "expiry")
 
 

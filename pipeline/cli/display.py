@@ -10,12 +10,12 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import click
@@ -29,6 +29,13 @@ NOTHING = "-"  # an empty cell would shift the columns for `awk`
 WRAPPED_WIDTH = 24  # a column that wraps keeps at least so many characters
 SPACING = 2
 LINE_EVERY_S = 10.0  # progress where nobody watches it
+
+
+class ProgressReport(Protocol):
+    """Tells how far a step has come, and what it is called now if that has changed."""
+
+    def __call__(self, done: int, wanted: int, label: str | None = None) -> None:
+        """``done`` of ``wanted`` parts are finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +189,8 @@ def remark(text: str) -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far a step has come; the caller is given ``report(done, wanted)``.
+def progress(label: str) -> Iterator[ProgressReport]:
+    """Show how far a step has come; the caller is given ``report(done, wanted, label)``.
 
     A bar on a terminal, which goes away at the end; elsewhere a line every 10 s.
     """
@@ -194,19 +201,19 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
 
-        def report(done: int, wanted: int) -> None:
-            bar.update(task, completed=done, total=wanted)
+        def report(done: int, wanted: int, label: str | None = None) -> None:
+            bar.update(task, completed=done, total=wanted, description=label)
 
         yield report
 
 
-def _lines(label: str) -> Callable[[int, int], None]:
+def _lines(first_label: str) -> ProgressReport:
     said_at = time.monotonic()
 
-    def report(done: int, wanted: int) -> None:
+    def report(done: int, wanted: int, label: str | None = None) -> None:
         nonlocal said_at
         if time.monotonic() - said_at >= LINE_EVERY_S:
             said_at = time.monotonic()
-            remark(f"{label}: {done} of {wanted}")
+            remark(f"{label or first_label}: {done} of {wanted}")
 
     return report

@@ -75,7 +75,7 @@ def list_command(
         best_first = sorted(found, key=lambda row: -row["rank_score"])  # stable: equal scores stay in order
         click.echo(json_text([detail(row) for row in best_first]))
     elif found:
-        _show(found, has_status=has_ended)
+        show_signals(found, has_status=has_ended)
         if n_found > len(found):
             remark(f"{len(found):,} of {n_found:,} signals; --limit {n_found} shows all")
     if why_none:
@@ -89,7 +89,8 @@ def _origin(origin: str | None, scope: str | None) -> Origin | None:
     return Origin.LIVE if scope in (None, DEFAULT_SCOPE) else None
 
 
-def _show(found: Sequence[RowMapping], *, has_status: bool) -> None:
+def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
+    """Print signals as a table, in the order given."""
     columns = [*COLUMNS[:5], STATUS, *COLUMNS[5:]] if has_status else list(COLUMNS)
     rows = []
     for row in found:

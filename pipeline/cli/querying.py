@@ -71,7 +71,7 @@ def _answer(address: DatabaseAddress, query: str) -> Iterator[psycopg.Cursor]:
             conn.execute("SET TRANSACTION READ ONLY")
             if conn.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,):
                 conn.execute("SET LOCAL ROLE pg_read_all_data")  # a superuser could still run programs and read files
-            yield conn.execute(query, prepare=True)  # type: ignore[arg-type]  # prepared: one statement only
+            yield conn.execute(query, prepare=True)  # prepared: one statement only
         finally:
             conn.close()
 

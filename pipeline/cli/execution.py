@@ -1,0 +1,107 @@
+"""Running the chain through Dagster in this process: its instance, a run with a progress bar, and what it did."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import progress
+from pipeline.cli import display
+from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
+from pipeline.domain.errors import OperatorError, SignalsError
+from pipeline.settings import CONFIG_VARIABLE, Settings, config_file
+from pipeline.storage.address import DatabaseAddress
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run of the chain did: per asset the numbers that it reported, in order."""
+
+    run_id: str
+    seconds: float
+    numbers: dict[str, dict[str, int]]
+
+
+@contextmanager
+def dagster_instance(settings: Settings, address: DatabaseAddress) -> Iterator["dg.DagsterInstance"]:
+    """Dagster's instance of this home, with its environment set for this process."""
+    variables = dagster_environment(settings.home, address)
+    if config_file().is_file():
+        variables[CONFIG_VARIABLE] = str(config_file().resolve())
+    prepare_dagster(variables)
+    os.environ.update(variables)
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(Path(variables["DAGSTER_HOME"]))) as instance:
+        yield instance
+
+
+def run_chain(
+    instance: "dg.DagsterInstance",
+    tags: Mapping[str, str],
+    *,
+    partition_key: str | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> RunReport:
+    """One run of `generate_signals`, with its progress on stderr; an error of ours is raised as it was."""
+    import dagster as dg
+
+    from pipeline.definitions import defs
+
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    job = defs.resolve_job_def("generate_signals")
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if changes:
+        config["resources"] = {"settings": {"config": {"changes": dict(changes)}}}
+    started = time.monotonic()
+    with display.progress("starting") as bar, progress.watched_by(lambda step, done, total: bar(done, total, step)):
+        try:
+            result = job.execute_in_process(
+                instance=instance, tags=dict(tags), partition_key=partition_key, run_config=config
+            )
+        except (dg.DagsterError, SignalsError) as error:
+            raise _ours(error) from error
+    numbers: dict[str, dict[str, int]] = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        values = {key: value.value for key, value in materialization.metadata.items()}
+        numbers[materialization.asset_key.to_user_string()] = {
+            key.removeprefix("dagster/"): value for key, value in values.items() if isinstance(value, int)
+        }
+    return RunReport(result.run_id, time.monotonic() - started, numbers)
+
+
+def show_report(report: RunReport) -> None:
+    """The run as a table: a line per asset."""
+    columns = [
+        display.Column(title="table"),
+        display.Column(title="rows written", is_number=True),
+        display.Column(title="", wraps=True),
+    ]
+    rows = []
+    for name, numbers in report.numbers.items():
+        others = [
+            f"{key.replace('_', ' ')} {value:,}" for key, value in numbers.items() if key != "row_count" and value
+        ]
+        rows.append([name, numbers.get("row_count", 0), ", ".join(others)])
+    display.show_table(columns, rows)
+    display.remark(f"run {report.run_id[:8]} took {report.seconds:.1f} s")
+
+
+def _ours(error: BaseException) -> SignalsError:
+    """The error of ours behind Dagster's, or Dagster's in one line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SignalsError):
+            return cause
+        cause = cause.__cause__ or getattr(cause, "user_exception", None) or cause.__context__
+    return OperatorError(f"the run failed: {error}")

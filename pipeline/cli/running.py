@@ -1,0 +1,183 @@
+"""`signals run`, `backfill`, `replay`, `demo`: the chain, now, over days, under a name, and on show."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from pipeline import progress
+from pipeline.cli import display
+from pipeline.cli.execution import RANGE_END, RANGE_START, dagster_instance, run_chain, show_report
+from pipeline.cli.parameters import INSTANT, TIMEFRAME
+from pipeline.cli.session import open_database
+from pipeline.domain.errors import ConfigurationError
+from pipeline.domain.signal import Origin
+from pipeline.domain.timeframe import Timeframe
+from pipeline.settings import load_settings
+
+DAY = click.DateTime(["%Y-%m-%d"])
+AS_OF_TAG, ORIGIN_TAG = "signals/as_of", "signals/origin"
+DEMO_DAYS = 3
+DEMO_SIGNALS = 15
+
+
+@click.command("run")
+@click.option("--as-of", type=INSTANT, help="An instant of the past (UTC): recompute its day up to there.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def run_command(as_of: datetime | None, as_json: bool) -> None:
+    """Run the chain once through Dagster: fetch candles, compute, screen, aggregate, store.
+
+    Without --as-of the run is live: it makes the signals of the closes since the last one. With it the day of that
+    instant is recomputed up to there, as a replay: live signals are never touched.
+
+    \b
+    Examples:
+      signals run
+      signals run --as-of 2024-06-30T12:00
+    """
+    settings = load_settings()
+    now = datetime.now(UTC)
+    if as_of is not None and as_of > now:
+        raise click.BadParameter(f"must not be in the future, was {as_of:%Y-%m-%d %H:%M} UTC", param_hint="--as-of")
+    tags = {AS_OF_TAG: (as_of or now).isoformat(), ORIGIN_TAG: (Origin.REPLAY if as_of else Origin.LIVE).value}
+    with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
+        report = run_chain(instance, tags, partition_key=f"{as_of or now:%Y-%m-%d}")
+    _tell(report, as_json)
+
+
+@click.command("backfill")
+@click.option("--from", "first", type=DAY, required=True, help="First day, by close, inclusive.")
+@click.option("--to", "last", type=DAY, required=True, help="Last day, inclusive.")
+@click.option("--timeframe", "timeframes", type=TIMEFRAME, multiple=True, help="Only these; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def backfill_command(first: datetime, last: datetime, timeframes: tuple[Timeframe, ...], as_json: bool) -> None:
+    """Recompute a range of days in a single Dagster run.
+
+    The days' indicators are brought up to date and their replay signals become what the pipeline says now: added,
+    changed, or deleted where they no longer fire. Live signals are never touched; differences are in replay_drift.
+
+    \b
+    Examples:
+      signals backfill --from 2024-02-01 --to 2024-06-30
+      signals backfill --from 2024-06-01 --to 2024-06-30 --timeframe 1h --timeframe 4h
+    """
+    _check_days(first, last)
+    settings = load_settings()
+    changes = {"market.timeframes": ",".join(timeframes)} if timeframes else None
+    tags = {RANGE_START: f"{first:%Y-%m-%d}", RANGE_END: f"{last:%Y-%m-%d}"}
+    with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
+        report = run_chain(instance, tags, changes=changes)
+    _tell(report, as_json)
+
+
+@click.command("replay")
+@click.option("--name", required=True, help="Scope of the rows, e.g. fast-sma.")
+@click.option("--from", "first", type=DAY, required=True, help="First day, by close, inclusive.")
+@click.option("--to", "last", type=DAY, required=True, help="Last day, inclusive.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting to change; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Replay days under a name with other settings, to compare.
+
+    The same stages as the live chain, without Dagster's bookkeeping and without storing indicators. A name's rows are
+    apart from all others; running it again replaces them.
+
+    \b
+    Examples:
+      signals replay --name patient --from 2024-02-01 --to 2024-06-30 --set strategies.rsi.oversold=25
+      signals list --scope patient --all
+    """
+    from pipeline.replay import replay
+    from pipeline.universe import exchange_of
+
+    _check_days(first, last)
+    settings = load_settings(_pairs(pairs))
+    start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
+    with open_database(settings) as database:
+        with database.begin() as conn:
+            exchange = exchange_of(conn, settings.market)
+        started = datetime.now(UTC)
+        with display.progress("replay") as bar, progress.watched_by(lambda step, done, total: bar(done, total, step)):
+            result = replay(database, settings, exchange, name, start, end, started)
+        seconds = (datetime.now(UTC) - started).total_seconds()
+    numbers: dict[str, Any] = {
+        "scope": result.scope,
+        "series": result.n_series,
+        "bars": result.n_bars,
+        "candidates": result.n_candidates,
+        "kept": result.n_kept,
+        "signals_written": result.stored.written,
+        "signals_removed": result.stored.removed,
+        "seconds": round(seconds, 2),
+    }
+    if as_json:
+        click.echo(display.json_text(numbers))
+    else:
+        titles = [display.Column(title=key.replace("_", " "), is_number=key != "scope") for key in numbers]
+        display.show_table(titles, [list(numbers.values())])
+        display.remark(f"`signals list --scope {name} --all` shows the signals")
+
+
+@click.command("demo")
+def demo_command() -> None:
+    """Show the whole way on the simulated market: no key, no network, about half a minute.
+
+    The last three days are recomputed, then a live pass makes the signals of the newest close. Nothing of it is
+    mistaken for a real market: its exchange is called `simulated` in every row.
+    """
+    from pipeline.cli.listing import show_signals
+    from pipeline.storage.queries import SignalFilter, list_signals
+
+    settings = load_settings({"market.source": "simulated", "market.exchange": None})
+    now = datetime.now(UTC)
+    display.remark("1/4 starting the database and preparing its tables")
+    with open_database(settings) as database:
+        display.remark("2/4 preparing Dagster")
+        with dagster_instance(settings, database.address) as instance:
+            changes = {"market.source": "simulated"}
+            display.remark(f"3/4 recomputing the last {DEMO_DAYS} days of twelve simulated coins")
+            tags = {RANGE_START: f"{now - timedelta(days=DEMO_DAYS):%Y-%m-%d}", RANGE_END: f"{now:%Y-%m-%d}"}
+            show_report(run_chain(instance, tags, changes=changes))
+            display.remark("4/4 one live pass, as the schedule does it at every close")
+            live = {AS_OF_TAG: now.isoformat(), ORIGIN_TAG: Origin.LIVE.value}
+            show_report(run_chain(instance, live, partition_key=f"{now:%Y-%m-%d}", changes=changes))
+        with database.begin() as conn:
+            recent = SignalFilter(as_of=now, origin=Origin.REPLAY, has_ended=True, limit=200)
+            found = [row for row in list_signals(conn, recent) if row["created_at"] > now - timedelta(days=1)]
+    found.sort(key=lambda row: (-row["rank_score"], -row["created_at"].timestamp(), row["symbol"]))
+    click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), best first:\n")
+    show_signals(found[:DEMO_SIGNALS], has_status=True)
+    click.echo(
+        f"""
+Where it is      {settings.home.resolve()} (database, Dagster's files, logs); delete the folder to start anew
+Look further     signals list --origin replay --all       every signal with its description
+                 signals sql "SELECT * FROM v_indicators LIMIT 5"
+                 signals up                               the Dagster UI, and a run at every close
+Your own data    signals import candles PATH --exchange NAME
+Go live          live exchanges are not there yet; until then, import candles as they come"""
+    )
+
+
+def _check_days(first: datetime, last: datetime) -> None:
+    if first > last:
+        raise click.BadParameter(f"must not be after --to {last:%Y-%m-%d}, was {first:%Y-%m-%d}", param_hint="--from")
+    today = datetime.now(UTC)
+    if last.date() > today.date():
+        raise click.BadParameter(f"must not be after today {today:%Y-%m-%d}, was {last:%Y-%m-%d}", param_hint="--to")
+
+
+def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigurationError(f"--set must read KEY=VALUE, was {pair!r}")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def _tell(report: Any, as_json: bool) -> None:
+    if as_json:
+        click.echo(display.json_text({"run_id": report.run_id, "seconds": report.seconds, "tables": report.numbers}))
+    else:
+        show_report(report)

@@ -1,0 +1,109 @@
+"""`signals up`, `down`, `status`: the service of a home."""
+
+from datetime import UTC, datetime
+from functools import partial
+from shlex import quote
+
+import click
+import sqlalchemy as sa
+
+from pipeline.cli import display
+from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
+from pipeline.cli.service import RunningService, running, serve, stop_service
+from pipeline.cli.session import open_database
+from pipeline.settings import CONFIG_VARIABLE, config_file, load_settings
+from pipeline.storage import server, tables
+
+
+@click.command("up")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the UI (default: schedule.ui_port, 3000).")
+@click.option("--prepare", is_flag=True, help="Start the database, migrate, print the environment, and return.")
+def up_command(port: int | None, prepare: bool) -> None:
+    """Serve the Dagster UI and run the schedules until Ctrl-C.
+
+    Starts the embedded database unless SIGNALS_DATABASE_URL names a server, brings both databases up to date, and
+    keeps the web server and the daemon alive. Everything listens on 127.0.0.1.
+
+    \b
+    Examples:
+      signals up
+      eval "$(signals up --prepare)" && dagster dev -w workspace.yaml
+    """
+    import os
+
+    settings = load_settings()
+    if config_file().is_file():
+        os.environ[CONFIG_VARIABLE] = str(config_file().resolve())
+    if prepare:
+        if settings.database_url is None:
+            server.start_kept(settings.home)
+        with open_database(settings) as database:
+            variables = dagster_environment(settings.home, database.address)
+        prepare_dagster(variables)
+        for name, value in variables.items():
+            click.echo(f"export {name}={quote(value)}")
+        display.remark("the database keeps running; `signals down` stops it")
+        return
+    with open_database(settings) as database:
+        address = database.address
+        database.close()
+        keep = None if settings.database_url else partial(server.ensure_running, settings.home, address)
+        code = serve(
+            settings.home,
+            address,
+            port=port or settings.schedule.ui_port,
+            on_ready=_ready,
+            say=display.remark,
+            keep_database=keep,
+        )
+    raise SystemExit(code)
+
+
+@click.command("down")
+def down_command() -> None:
+    """Stop the service and the embedded database of this home, whoever started them."""
+    home = load_settings().home
+    served, database = stop_service(home), server.stop(home)
+    stopped = [name for name, was in (("the service", served), ("the database", database)) if was]
+    click.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
+def status_command(as_json: bool) -> None:
+    """Tell what runs, what is stored, and how old the newest candles are."""
+    settings = load_settings()
+    service = running(settings.home)
+    facts: dict[str, object] = {
+        "home": str(settings.home.resolve()),
+        "service": service.url or "starting" if service else "not running",
+    }
+    if settings.database_url is None:
+        state = server.status(settings.home)
+        facts["database"] = f"embedded, port {state.port}" if state.running else "embedded, not running"
+        facts["data_size_mb"] = round(state.size / 1e6)
+        is_readable = state.running or state.size > 0
+    else:
+        facts["database"], is_readable = "SIGNALS_DATABASE_URL", True
+    if is_readable:
+        with open_database(settings) as database, database.begin() as conn:
+            for table in (tables.series, tables.trading_signals):
+                facts[table.name] = conn.scalar(sa.select(sa.func.count()).select_from(table))
+            t = tables.trading_signals.c
+            active = sa.and_(t.status == "ACTIVE", t.origin == "live", t.expires_at > datetime.now(UTC))
+            facts["active_signals"] = conn.scalar(
+                sa.select(sa.func.count()).select_from(tables.trading_signals).where(active)
+            )
+            health = tables.source_health.c
+            for status, count in conn.execute(sa.select(health.status, sa.func.count()).group_by(health.status)):
+                facts[f"series_{status.lower()}"] = count
+            facts["newest_live_close"] = conn.scalar(sa.select(sa.func.max(tables.watermarks.c.reached)))
+    if as_json:
+        click.echo(display.json_text(facts))
+    else:
+        columns = [display.Column(title="what"), display.Column(title="state", wraps=True)]
+        display.show_table(columns, [[key.replace("_", " "), value] for key, value in facts.items()])
+
+
+def _ready(service: RunningService) -> None:
+    click.echo(f"Dagster UI  {service.url}\nstop with   Ctrl-C, or `signals down` from elsewhere")
