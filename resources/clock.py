@@ -22,7 +22,7 @@ class ClockResource(dg.ConfigurableResource[None]):
         text = tags.get(AS_OF_TAG) or tags.get(SCHEDULED_TAG)
         if text:
             return parse_instant(text)
-        stats = context.instance.get_run_stats(context.run_id)
+        stats = context.instance.get_run_stats(context.run.run_id)
         return datetime.fromtimestamp(stats.start_time, UTC) if stats.start_time else datetime.now(UTC)
 
     def origin(self, context: dg.AssetExecutionContext) -> Origin:

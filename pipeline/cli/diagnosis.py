@@ -10,8 +10,10 @@ from sqlalchemy import RowMapping
 
 from pipeline.cli.display import instant
 from pipeline.cli.session import open_database
-from pipeline.settings import SIMULATED_EXCHANGE, Settings, config_file
+from pipeline.domain.errors import ConfigurationError
+from pipeline.settings import Settings, config_file
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
+from pipeline.universe import exchange_of
 
 
 def examine(settings: Settings) -> dict[str, Any]:
@@ -20,7 +22,10 @@ def examine(settings: Settings) -> dict[str, Any]:
         server, schema = versions(conn)
         series, jumps, refused = series_overview(conn), open_jumps(conn), quarantine_counts(conn)
         address = str(database.address)
-    exchange = _exchange(settings, series)
+        try:
+            exchange, problems = exchange_of(conn, settings.market), []
+        except ConfigurationError as error:
+            exchange, problems = None, [str(error)]
     return {
         "settings": str(config_file()) if config_file().is_file() else "defaults and environment",
         "home": str(settings.home.resolve()),
@@ -32,33 +37,17 @@ def examine(settings: Settings) -> dict[str, Any]:
         "series": [dict(row) for row in series],
         "price_jumps": [dict(row) for row in jumps],
         "quarantine": [dict(row) for row in refused],
-        "problems": list(_problems(settings, exchange, series, jumps)),
+        "problems": [*problems, *_problems(settings, exchange, series, jumps)],
     }
-
-
-def _exchange(settings: Settings, series: Sequence[RowMapping]) -> str | None:
-    """The exchange that is worked on: the one that is set, else simulated, or the only one imported."""
-    if settings.market.exchange is not None or settings.market.source == "simulated":
-        return settings.market.exchange or SIMULATED_EXCHANGE
-    imported = {row["exchange"] for row in series} - {SIMULATED_EXCHANGE}
-    return imported.pop() if len(imported) == 1 else None
 
 
 def _problems(
     settings: Settings, exchange: str | None, series: Sequence[RowMapping], jumps: Sequence[RowMapping]
 ) -> Iterator[str]:
     stored = [row for row in series if row["exchange"] == exchange and row["bars"]]
-    if settings.market.source == "files":
-        imported = sorted({row["exchange"] for row in series} - {SIMULATED_EXCHANGE})
-        if exchange is None and imported:
-            yield f"market.exchange must be set, because several were imported: {', '.join(imported)}"
-        elif not stored:
-            others = f"; imported are {', '.join(imported)}" if imported else ""
-            yield (
-                f"no candle of {exchange or 'any exchange'} is stored{others}; "
-                f"read some: signals import candles PATH --exchange {exchange or 'NAME'}"
-            )
-        elif missing := sorted(set(settings.market.symbols or ()) - {row["symbol"] for row in stored}):
+    if settings.market.source == "files" and settings.market.symbols and stored:
+        missing = sorted(set(settings.market.symbols) - {row["symbol"] for row in stored})
+        if missing:
             yield f"market.symbols must be stored on {exchange}, {', '.join(missing)} are not: import or leave them out"
     for symbol in sorted({jump["symbol"] for jump in jumps if jump["exchange"] == exchange}):
         yield (

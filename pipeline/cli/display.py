@@ -19,13 +19,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-NOTHING = "-"  # an empty cell would shift the columns for `awk`
+NOTHING = "-"  # an absent value; a blank cell would shift the columns for `awk`
 WRAPPED_WIDTH = 24  # a column that wraps keeps at least so many characters
 SPACING = 2
 LINE_EVERY_S = 10.0  # progress where nobody watches it
@@ -59,7 +58,7 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> N
     if places is None:
         _print_records(columns, cells)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, SPACING, 0, 0), header_style="bold")
     for place in places:
         column = columns[place]
         table.add_column(
@@ -125,8 +124,7 @@ def as_text(value: object) -> str:
         return instant(value)
     if isinstance(value, dict | list):
         return json_text(value, indent=None)
-    text = str(value)
-    return " ".join(text.split()) if text.strip() else NOTHING
+    return " ".join(str(value).split())
 
 
 def price(value: float) -> str:

@@ -4,6 +4,7 @@ What a file means is decided in `resources.candle_files`, what becomes of its ro
 """
 
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ def candles(
     for path, message in imported.failures.items():
         remark(f"failed: {message if str(path) in message else f'{path}: {message}'}")
     if imported.failures:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 @dataclass
@@ -219,7 +220,7 @@ def _show(imported: _Import, exchange: str, seconds: float, settings: Settings) 
     ]
     always = {"files read", "series", "rows read", "new"}
     columns = [Column(title="candles"), Column(title="", is_number=True), Column(title="", wraps=True)]
-    rows = [(name, count, note or " ") for name, count, note in facts if count or name in always]
+    rows = [(name, count, note) for name, count, note in facts if count or name in always]
     show_table(columns, rows)
     if days is not None:
         click.echo()

@@ -1,6 +1,7 @@
 """`signals config` and `signals doctor`: what is set, and what of it works."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -124,7 +125,7 @@ def doctor_command(jumped: str | None, as_json: bool) -> None:
     else:
         _show(findings)
     if findings["problems"]:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _accept(settings: Settings, symbol: str, as_json: bool) -> None:

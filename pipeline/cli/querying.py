@@ -20,6 +20,11 @@ TIMEOUT_S = 60
 TABLE_ROWS = 1000
 OPTIONS = f"-c default_transaction_read_only=on -c statement_timeout={TIMEOUT_S}s -c timezone=UTC"
 
+REWORDED = {  # the driver's words for what a person did
+    "insert multiple commands into a prepared statement": "ask one statement at a time",
+    "COPY cannot be used with this method": "ask for rows: SELECT with --format csv does what COPY TO STDOUT does",
+}
+
 
 @click.command("sql")
 @click.argument("query", required=False)
@@ -48,7 +53,9 @@ def sql_command(query: str | None, kind: str, url: bool) -> None:
     if query is None and sys.stdin.isatty():
         raise click.UsageError('say what to ask: signals sql "SELECT * FROM v_active_signals"')
     text = sys.stdin.read() if query in (None, "-") else query
-    with open_database(settings) as database, _answer(database.address, text or "") as cursor:
+    if not text or not text.strip():
+        raise click.UsageError("the question must be a statement, was empty")
+    with open_database(settings) as database, _answer(database.address, text) as cursor:
         if cursor.description is None:
             remark(cursor.statusmessage or "done")
             return
@@ -90,8 +97,8 @@ def _explained() -> Iterator[None]:
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"the database did not answer: {error}") from error
     except psycopg.Error as error:
-        hint = error.diag.message_hint
-        raise OperatorError(str(error).strip() + (f"\nHINT: {hint}" if hint else "")) from error
+        said = str(error).strip()
+        raise OperatorError(next((ours for theirs, ours in REWORDED.items() if theirs in said), said)) from error
 
 
 def _show(columns: Sequence[psycopg.Column], cursor: psycopg.Cursor) -> None:

@@ -144,8 +144,8 @@ def demo_command() -> None:
         with database.begin() as conn:
             recent = SignalFilter(as_of=now, origin=Origin.REPLAY, has_ended=True, limit=200)
             found = [row for row in list_signals(conn, recent) if row["created_at"] > now - timedelta(days=1)]
-    found.sort(key=lambda row: (-row["rank_score"], -row["created_at"].timestamp(), row["symbol"]))
-    click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), best first:\n")
+    found.sort(key=lambda row: (row["status"] != "ACTIVE", -row["rank_score"], -row["created_at"].timestamp(), row["symbol"]))
+    click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), active ones first:\n")
     show_signals(found[:DEMO_SIGNALS], has_status=True)
     click.echo(
         f"""

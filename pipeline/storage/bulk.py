@@ -16,6 +16,7 @@ from pgpq import ArrowToPostgresBinaryEncoder
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from pipeline.contracts.blocks import TIME_UNIT
 from pipeline.storage.address import DatabaseAddress
 
 BOOKKEEPING = frozenset({"recorded_at", "first_seen_at"})  # written once, never compared
@@ -59,6 +60,15 @@ def literal_sql(query: sa.Select[tuple[object, ...]] | sa.TextClause) -> str:
     """``query`` as text with its values written out, quoted by SQLAlchemy: ADBC binds no lists."""
     compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
     return str(compiled).replace("%%", "%")
+
+
+def typed(table: sa.Table, rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` with instants and numbers as ``table`` keeps them, also where a frame is empty or has only None."""
+    kinds = {name: table.c[name].type for name in rows.columns}
+    return rows.astype(
+        {name: f"datetime64[{TIME_UNIT}, UTC]" for name, kind in kinds.items() if isinstance(kind, sa.TIMESTAMP)}
+        | {name: "float64" for name, kind in kinds.items() if isinstance(kind, sa.Double)}
+    )
 
 
 def copy_to_staging(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> sa.Table:

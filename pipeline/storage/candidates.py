@@ -22,7 +22,7 @@ from pipeline.generation import BarKey, Decision
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
-from pipeline.storage.bulk import bulk_upsert, copy_to_staging
+from pipeline.storage.bulk import bulk_upsert, copy_to_staging, typed
 from pipeline.storage.spans import Span, stage_spans
 
 IN_SPANS = "x.series_id = s.series_id AND x.candle_close_at > s.after AND x.candle_close_at <= s.until"
@@ -77,10 +77,10 @@ def store_candidates(
         ],
         columns=_CANDIDATE_COLUMNS,
     ).assign(**_made(occasion))
-    hold_to(CandidateSignals, _typed(rows))
+    hold_to(CandidateSignals, typed(tables.candidate_signals, rows))
     stage_spans(conn, spans)
     keys = ["series_id", "candle_close_at", "strategy", "signal_type"]
-    copy_to_staging(conn, tables.candidate_signals, _typed(rows[keys]))
+    copy_to_staging(conn, tables.candidate_signals, typed(tables.candidate_signals, rows[keys]))
     bound = {"origin": occasion.origin.value, "scope": occasion.scope, "source": source.value}
     vanished = f"""{IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.source = :source
   AND NOT EXISTS (SELECT FROM staging_candidate_signals n WHERE n.series_id = x.series_id
@@ -91,7 +91,9 @@ def store_candidates(
         statement = f"""UPDATE candidate_signals x SET superseded_at = now() FROM spans s
 WHERE x.superseded_at IS NULL AND {vanished}"""
     removed = int(conn.execute(sa.text(statement), bound).rowcount)
-    written = bulk_upsert(conn, tables.candidate_signals, _typed(rows.assign(superseded_at=None)))
+    written = bulk_upsert(
+        conn, tables.candidate_signals, typed(tables.candidate_signals, rows.assign(superseded_at=None))
+    )
     return Changes(written, removed)
 
 
@@ -174,12 +176,12 @@ def store_decisions(
         ],
         columns=_DECISION_COLUMNS,
     ).assign(profile=profile, **_made(occasion))
-    hold_to(RiskDecisions, _typed(rows))
+    hold_to(RiskDecisions, typed(tables.risk_decisions, rows))
     removed = 0
     if occasion.origin is Origin.REPLAY:
         stage_spans(conn, spans)
         keys = ["series_id", "candle_close_at", "strategy", "signal_type"]
-        copy_to_staging(conn, tables.risk_decisions, _typed(rows[keys]))
+        copy_to_staging(conn, tables.risk_decisions, typed(tables.risk_decisions, rows[keys]))
         statement = sa.text(
             f"""DELETE FROM risk_decisions x USING spans s
 WHERE {IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.profile = :profile
@@ -188,7 +190,7 @@ WHERE {IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.profile = :pr
         )
         bound = {"origin": occasion.origin.value, "scope": occasion.scope, "profile": profile}
         removed = int(conn.execute(statement, bound).rowcount)
-    return Changes(bulk_upsert(conn, tables.risk_decisions, _typed(rows)), removed)
+    return Changes(bulk_upsert(conn, tables.risk_decisions, typed(tables.risk_decisions, rows)), removed)
 
 
 def read_pending(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str, profile: str) -> list[Pending]:
@@ -253,12 +255,6 @@ def _made(occasion: Occasion) -> dict[str, str]:
         "scope": occasion.scope,
         "configuration_hash": occasion.configuration_hash,
     }
-
-
-def _typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Instants as PostgreSQL keeps them, also in a frame without rows."""
-    instants = [name for name in rows.columns if name.endswith("_at")]
-    return rows.astype(dict.fromkeys(instants, "datetime64[us, UTC]"))
 
 
 def _signal(row: Any) -> Signal:

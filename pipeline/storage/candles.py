@@ -21,6 +21,7 @@ from pipeline.market.health import JUMP, SeriesState
 from pipeline.storage import tables
 from pipeline.storage.bulk import affected, bulk_insert, copy_to_staging
 
+STORING_LOCK = 0x63616E64  # "cand": one batch of candles at a time
 SIGNAL_ASSETS = ("candidate_signals", "risk_decisions", "trading_signals")
 
 
@@ -69,6 +70,8 @@ def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
     """
     if candles.empty:
         return StoredCandles(0, 0, 0, 0)
+    # Two batches that do not see each other would leave the gap between them open.
+    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(STORING_LOCK)))
     keys = candles[["exchange", "symbol", "timeframe"]].drop_duplicates()
     series = {(e, s, t): SeriesKey(e, s, Timeframe(t)) for e, s, t in keys.itertuples(index=False)}
     ids = ensure_series(conn, series.values())
@@ -238,8 +241,9 @@ UPDATE series s SET dirty_from = least(s.dirty_from, t.dirty_open) FROM touched 
 WHERE s.series_id = t.series_id AND t.dirty_open IS NOT NULL
   AND EXISTS (SELECT FROM indicators i WHERE i.series_id = t.series_id AND i.open_at >= t.dirty_open)""")
 
+# Not before live runs began: history that is imported later is a backfill's work, no live run's.
 _MOVE_WATERMARKS_BACK = sa.text("""
-UPDATE watermarks w SET processed_to = least(w.processed_to, t.dirty_open) FROM touched t
+UPDATE watermarks w SET processed_to = least(w.processed_to, greatest(t.dirty_open, w.started_after)) FROM touched t
 WHERE w.series_id = t.series_id AND t.dirty_open IS NOT NULL AND w.asset = ANY(:assets)""")
 
 _LISTED = sa.text("""

@@ -23,7 +23,7 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.generation import BarKey
 from pipeline.indicators.catalogue import COLUMNS
 from pipeline.storage import tables
-from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, copy_to_staging
+from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, copy_to_staging, typed
 from pipeline.storage.candidates import IN_SPANS, Occasion
 from pipeline.storage.spans import Span, stage_spans
 from pipeline.storage.transitions import transition
@@ -135,9 +135,8 @@ def store_live(
 def _reached(conn: sa.Connection, spans: Sequence[Span]) -> dict[SeriesKey, datetime]:
     """Up to which close each series' live signals have been made before."""
     w = tables.watermarks.c
-    marks = dict(
-        conn.execute(sa.select(w.series_id, w.reached).where(w.asset == tables.trading_signals.name)).tuples().all()
-    )
+    query = sa.select(w.series_id, w.reached).where(w.asset == tables.trading_signals.name)
+    marks = {row.series_id: row.reached for row in conn.execute(query)}
     return {span.series.key: marks.get(span.series.series_id, span.after) for span in spans}
 
 
@@ -218,8 +217,7 @@ def _rows(spans: Sequence[Span], signals: Iterable[TradingSignal], occasion: Occ
         ],
         columns=_STORED_COLUMNS,
     )
-    instants = [name for name in rows.columns if name.endswith("_at")]
-    return hold_to(TradingSignals, rows.astype(dict.fromkeys(instants, "datetime64[us, UTC]")))
+    return hold_to(TradingSignals, typed(tables.trading_signals, rows))
 
 
 _MADE_BY_THE_DATABASE = {"recorded_at", "source_group", "executed_at", "execution_price", "profit_loss"}

@@ -1,0 +1,127 @@
+"""The same inputs and settings give the same rows, whichever way a close is reached."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pipeline.domain.timeframe import Timeframe
+from pipeline.replay import replay
+from pipeline.settings import load_settings
+from pipeline.storage.database import Database
+from tests.support.chain import FILES, days, hours, rows, snapshot, store_block, tick
+from tests.support.market import random_walk
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+FIRST, LAST = date(2024, 2, 10), date(2024, 2, 14)
+
+
+@pytest.fixture
+def market(database: Database) -> Database:
+    """Two months of hourly candles of four symbols, from 2024-01-01 on."""
+    store_block(database, random_walk(seed=11, n_candles=60 * 24, symbols=SYMBOLS, timeframe=Timeframe.H1))
+    return database
+
+
+def test_a_backfill_makes_rows_in_every_table_of_the_chain(market):
+    made = days(market, FIRST, LAST)
+
+    written = {name: numbers["dagster/row_count"] for name, numbers in made.items()}
+    assert written["candles"] == 0  # they were imported before
+    assert all(written[name] > 0 for name in written if name != "candles"), written
+
+
+def test_the_same_backfill_again_adds_and_changes_nothing(market):
+    days(market, FIRST, LAST)
+    before = snapshot(market)
+
+    again = days(market, FIRST, LAST)
+
+    assert {name: numbers["dagster/row_count"] for name, numbers in again.items()} == dict.fromkeys(again, 0)
+    assert snapshot(market) == before
+
+
+def test_day_by_day_gives_the_rows_of_the_range(market):
+    for offset in range((LAST - FIRST).days + 1):
+        days(market, FIRST + timedelta(days=offset), FIRST + timedelta(days=offset))
+    day_by_day = snapshot(market)
+    for table in ("indicators", "market_conditions", "candidate_signals", "risk_decisions", "trading_signals"):
+        with market.begin() as conn:
+            conn.exec_driver_sql(f"TRUNCATE {table} CASCADE")
+
+    days(market, FIRST, LAST)
+
+    assert snapshot(market) == day_by_day
+
+
+def test_live_ticks_equal_their_replay_column_by_column(market):
+    start = datetime(2024, 2, 10, tzinfo=UTC)
+    for close_at in hours(start, 48):
+        tick(market, close_at)
+    apart = ("id", "origin", "scope")
+    live = {table: rows(market, table, "origin = 'live'", apart) for table in ("candidate_signals", "trading_signals")}
+    settings = load_settings(FILES)
+
+    end = start + timedelta(hours=48)
+    replay(market, settings, "binance", "again", start, end, as_of=datetime(2024, 3, 1, tzinfo=UTC))
+    made = days(market, date(2024, 2, 10), date(2024, 2, 11))
+
+    for scope in ("again", "default"):
+        where = f"origin = 'replay' AND scope = '{scope}'"
+        replayed = {table: rows(market, table, where, apart) for table in live}
+        assert len(live["trading_signals"]) > 20
+        assert replayed == live
+    assert made["trading_signals"]["drift"] == 0
+    assert rows(market, "replay_drift") == []
+
+
+def test_a_replay_again_changes_nothing_and_other_settings_change_only_their_scope(market):
+    start, end = datetime(2024, 2, 10, tzinfo=UTC), datetime(2024, 2, 15, tzinfo=UTC)
+    now = datetime(2024, 3, 1, tzinfo=UTC)
+    settings = load_settings(FILES)
+    replay(market, settings, "binance", "base", start, end, now)
+    base = rows(market, "trading_signals", "scope = 'base'")
+
+    again = replay(market, settings, "binance", "base", start, end, now)
+    other = load_settings({**FILES, "strategies.macd_crossover.is_enabled": "false"})
+    without = replay(market, other, "binance", "no-macd", start, end, now)
+
+    assert (again.stored.written, again.stored.removed) == (0, 0)
+    assert rows(market, "trading_signals", "scope = 'base'") == base
+    assert 0 < without.n_candidates < again.n_candidates
+
+
+def test_a_replay_in_small_parts_equals_one_in_a_single_part(market, monkeypatch):
+    start, end = datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 2, 15, tzinfo=UTC)
+    now = datetime(2024, 3, 1, tzinfo=UTC)
+    settings = load_settings(FILES)
+    replay(market, settings, "binance", "whole", start, end, now)
+    monkeypatch.setattr("pipeline.replay.MAX_BARS", 150)
+
+    replay(market, settings, "binance", "parts", start, end, now)
+
+    apart = ("id", "scope")
+    for table in ("candidate_signals", "risk_decisions", "trading_signals"):
+        whole = rows(market, table, "scope = 'whole'", apart)
+        assert whole
+        assert rows(market, table, "scope = 'parts'", apart) == whole
+
+
+def test_a_replay_deletes_what_no_longer_fires(market):
+    days(market, FIRST, LAST)
+    n_before = len(rows(market, "trading_signals"))
+
+    made = days(market, FIRST, LAST, {"strategies.macd_crossover.is_enabled": "false"})
+
+    assert made["trading_signals"]["removed"] > 0
+    assert len(rows(market, "trading_signals")) < n_before
+    assert rows(market, "candidate_signals", "strategy = 'MACD_CROSSOVER'") == []
+
+
+def test_several_timeframes_share_one_run(database):
+    for timeframe, n_candles in ((Timeframe.H1, 60 * 24), (Timeframe.H4, 60 * 6)):
+        store_block(database, random_walk(seed=5, n_candles=n_candles, symbols=SYMBOLS, timeframe=timeframe), timeframe)
+
+    days(database, FIRST, LAST)
+
+    found = {row["timeframe"] for row in rows(database, "trading_signals")}
+    assert found == {"1h", "4h"}
