@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from pipeline.domain.universe import SeriesKey
-from pipeline.market.health import FILLED_WINDOW, SeriesState, series_state
+from pipeline.market.health import FILLED_WINDOW, HealthStatus, SeriesState, series_state
 from pipeline.storage.history import Series
 
 
@@ -37,12 +37,15 @@ WHERE s.series_id = ANY(:ids)"""
 def series_states(
     conn: sa.Connection, series: Sequence[Series], as_of: datetime, n_needed: int
 ) -> dict[SeriesKey, SeriesState]:
-    """The state of every series as of an instant; one that was not listed by then is left out."""
+    """The state of every series as of an instant; one that was not listed by then is left out.
+
+    Bars among the newest 500 of which only a refused row came make a series PARTIAL, ``refused(3 rows)``.
+    """
     rows = conn.execute(
         sa.text(
             """SELECT s.series_id, s.listed_at, l.open_at AS last_open, f.share, r.close_at AS newest_close,
   EXISTS (SELECT FROM price_jumps j WHERE j.series_id = s.series_id AND j.accepted_at IS NULL
-          AND j.open_at < :as_of) AS is_jumped
+          AND j.open_at < :as_of) AS is_jumped, q.refused
 FROM series s
 JOIN LATERAL (SELECT open_at FROM candles c WHERE c.series_id = s.series_id AND c.open_at < :as_of
   AND c.close_at <= :as_of ORDER BY c.open_at DESC LIMIT 1) l ON true
@@ -50,6 +53,11 @@ LEFT JOIN LATERAL (SELECT close_at FROM candles c WHERE c.series_id = s.series_i
   AND NOT c.is_filled ORDER BY c.open_at DESC LIMIT 1) r ON true
 LEFT JOIN LATERAL (SELECT avg(n.is_filled::int)::float8 AS share FROM (SELECT is_filled FROM candles c
   WHERE c.series_id = s.series_id AND c.open_at <= l.open_at ORDER BY c.open_at DESC LIMIT :window) n) f ON true
+LEFT JOIN LATERAL (SELECT count(*) AS refused FROM candle_quarantine q
+  WHERE q.exchange = s.exchange AND q.symbol = s.symbol AND q.timeframe = s.timeframe
+    AND q.open_at BETWEEN l.open_at - make_interval(secs => s.bar_seconds) * :window AND :as_of
+    AND NOT EXISTS (SELECT FROM candles c WHERE c.series_id = s.series_id AND c.open_at = q.open_at
+                    AND NOT c.is_filled)) q ON true
 WHERE s.series_id = ANY(:ids)"""
         ),
         {"as_of": as_of, "ids": [each.series_id for each in series], "window": FILLED_WINDOW},
@@ -58,7 +66,7 @@ WHERE s.series_id = ANY(:ids)"""
     states = {}
     for row in rows:
         key = by_id[row.series_id]
-        states[key] = series_state(
+        state = series_state(
             key.timeframe,
             as_of,
             newest_close=row.newest_close,
@@ -67,4 +75,7 @@ WHERE s.series_id = ANY(:ids)"""
             n_bars=(row.last_open - row.listed_at) // key.timeframe.duration + 1,
             n_needed=n_needed,
         )
+        if state.status is HealthStatus.OK and row.refused:
+            state = SeriesState(HealthStatus.PARTIAL, f"refused({row.refused} rows)")
+        states[key] = state
     return states
