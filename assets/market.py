@@ -20,7 +20,7 @@ from pipeline.storage.database import Database
 from pipeline.storage.health import SeriesExtent, series_extents, series_states
 from pipeline.storage.history import Series
 from pipeline.storage.intake import import_candles
-from pipeline.universe import exchange_of, wanted_series
+from pipeline.storage.universe import exchange_of, wanted_series
 from resources.clock import ClockResource
 from resources.market import SeriesWindow
 from resources.sources import market_source

@@ -5,8 +5,8 @@ import dagster as dg
 from pipeline.domain.signal import Origin
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
-from pipeline.storage.spans import Span, dirty_spans, merge_spans, tick_spans, universe, window_spans
-from pipeline.universe import exchange_of
+from pipeline.storage.spans import Span, dirty_spans, merge_spans, tick_spans, window_spans
+from pipeline.storage.universe import exchange_of, universe
 from resources.clock import ClockResource
 
 

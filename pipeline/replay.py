@@ -35,7 +35,8 @@ from pipeline.storage.candidates import (
 )
 from pipeline.storage.database import Database
 from pipeline.storage.signals import StoredSignals, store_replayed
-from pipeline.storage.spans import Span, groups_of, split, universe, window_spans
+from pipeline.storage.spans import Span, groups_of, split, window_spans
+from pipeline.storage.universe import universe
 
 INSTANT = timedelta(microseconds=1)
 

@@ -7,7 +7,7 @@ import dagster as dg
 from pipeline.replay import replay
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
-from pipeline.universe import exchange_of
+from pipeline.storage.universe import exchange_of
 
 
 class ReplayConfig(dg.Config):

@@ -7,7 +7,8 @@ settings that can change a signal are hashed into every row that they make (`fin
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -38,10 +40,10 @@ from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
 from pipeline.pricing import EXPIRY_BARS
 from pipeline.risk.exposure import POSITION_SIZE
 from pipeline.risk.profile import RiskProfile
-from pipeline.settings_errors import explain
+from pipeline.settings_errors import PREFIX as PREFIX
+from pipeline.settings_errors import explain, meant, sections_of, settings_within, variable_of
 from pipeline.strategies.registry import STRATEGIES, StrategyParameters
 
-PREFIX = "SIGNALS_"
 CONFIG_VARIABLE = "SIGNALS_CONFIG"
 # Read by the launcher or the tests, not by this tree.
 OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SIGNALS_REAL_DATA", "SIGNALS_DAGSTER_URL", "SIGNALS_DAGSTER_FILES"})
@@ -71,6 +73,15 @@ def _as_value_error(parse: Any) -> Any:
     return parsed
 
 
+def _not_a_truth_value(value: object) -> object:
+    """``true`` would silently become 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004, pydantic reports ValueError with its place
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
+Real = Annotated[float, BeforeValidator(_not_a_truth_value)]
 Symbol = Annotated[str, AfterValidator(_as_value_error(parse_symbol))]
 TimeframeName = Annotated[Timeframe, BeforeValidator(_as_value_error(parse_timeframe))]
 
@@ -83,10 +94,17 @@ class MarketSettings(_Section):
     """Where candles come from, and of what."""
 
     source: Literal["live", "files", "simulated"] = "simulated"
-    exchange: str | None = Field(default=None, pattern=EXCHANGE_PATTERN)  # None: simulated, or the one imported
+    exchange: str | None = None  # None: simulated, or the one imported
     symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_split)] = None  # None: all that is imported
     timeframes: Annotated[tuple[TimeframeName, ...] | None, BeforeValidator(_split)] = None
-    simulation_seed: int = 7
+    simulation_seed: Whole = 7
+
+    @field_validator("exchange")
+    @classmethod
+    def _exchange_can_be_stored(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(EXCHANGE_PATTERN, value):
+            raise ValueError("must be an exchange in lower case, such as binance")
+        return value
 
     @field_validator("symbols", "timeframes")
     @classmethod
@@ -97,6 +115,17 @@ class MarketSettings(_Section):
             if twice := sorted({v for v in value if value.count(v) > 1}):
                 raise ValueError(f"must name each once, {', '.join(twice)} stands there twice")
         return value
+
+    @model_validator(mode="after")
+    def _source_and_exchange_agree(self) -> Self:
+        if self.source == "simulated" and self.exchange not in (None, SIMULATED_EXCHANGE):
+            raise ValueError(
+                f"exchange must be left out for the simulated market, was {self.exchange!r}; for imported candles "
+                'say source = "files"'
+            )
+        if self.source == "live":
+            raise ValueError("source must be 'files' or 'simulated', was 'live': live exchanges are not there yet")
+        return self
 
     @property
     def cadence(self) -> Timeframe:
@@ -115,15 +144,23 @@ class AggregationSettings(_Section):
 class ExpirySettings(_Section):
     """How long a signal stands, in bars of its timeframe; one where nothing is said."""
 
-    bars: dict[TimeframeName, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=lambda: dict(EXPIRY_BARS))
+    bars: dict[TimeframeName, Annotated[Whole, Field(ge=1, le=1000)]] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+    @field_validator("bars")
+    @classmethod
+    def _others_keep_their_defaults(cls, value: dict[Timeframe, int]) -> dict[Timeframe, int]:
+        """To set one timeframe says nothing about another."""
+        return {**EXPIRY_BARS, **value}
 
 
 class ScheduleSettings(_Section):
     """When the chain runs by itself."""
 
     is_enabled: bool = True
-    grace_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0  # live fetching waits so long after a close
-    ui_port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    grace_seconds: Annotated[Real, Field(ge=0, le=600)] = 5.0  # live fetching waits so long after a close
+    ui_port: Annotated[Whole, Field(ge=1, le=65535)] = 3000
 
 
 class Settings(BaseSettings):
@@ -138,7 +175,7 @@ class Settings(BaseSettings):
     market: MarketSettings = MarketSettings()
     strategies: dict[str, StrategyParameters] = Field(default_factory=dict, validate_default=True)
     risk: RiskProfile = RiskProfile()
-    position_size: Annotated[float, Field(gt=0, le=1)] = POSITION_SIZE
+    position_size: Annotated[Real, Field(gt=0, le=1)] = POSITION_SIZE
     aggregation: AggregationSettings = AggregationSettings()
     expiry: ExpirySettings = ExpirySettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -146,23 +183,19 @@ class Settings(BaseSettings):
     @field_validator("strategies", mode="before")
     @classmethod
     def _typed_strategies(cls, value: object) -> dict[str, StrategyParameters]:
-        """Every registered strategy with its own parameters class; unknown keys are refused by name."""
-        given = value if isinstance(value, Mapping) else {}
-        if unknown := sorted(set(given) - set(STRATEGIES)):
-            raise ValueError(f"no strategy is called {', '.join(unknown)}; there are {', '.join(STRATEGIES)}")
-        return {key: _parameters(key, given.get(key, {})) for key in STRATEGIES}
-
-    @model_validator(mode="after")
-    def _simulated_is_an_exchange_of_its_own(self) -> Self:
-        market = self.market
-        if market.source == "simulated" and market.exchange not in (None, SIMULATED_EXCHANGE):
-            raise ValueError(
-                f"market.exchange must be left out for the simulated market, was {market.exchange}; for imported "
-                'candles say market.source = "files"'
-            )
-        if market.source == "live":
-            raise ValueError("market.source must be files or simulated: live exchanges are not there yet")
-        return self
+        """Every registered strategy with its own parameters class; every mistake is reported with its place."""
+        if not isinstance(value, Mapping):
+            raise settings_within([_detail("dict_type", (), value)])
+        details = [_detail("extra_forbidden", (key,), value[key]) for key in value if key not in STRATEGIES]
+        typed: dict[str, StrategyParameters] = {}
+        for key in STRATEGIES:
+            try:
+                typed[key] = _parameters(key, value.get(key, {}))
+            except ValidationError as error:
+                details += [{**detail, "loc": (key, *detail["loc"])} for detail in error.errors()]
+        if details:
+            raise settings_within(details)
+        return typed
 
     @classmethod
     def settings_customise_sources(
@@ -201,19 +234,35 @@ DECISIVE = ("market", "strategies", "position_size", "aggregation", "expiry")
 
 def _parameters(key: str, given: object) -> StrategyParameters:
     model = STRATEGIES[key].parameters
-    if isinstance(given, StrategyParameters):
-        return given
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, (key, *first["loc"])))
-        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}, was {first['input']!r}") from None
+    if isinstance(given, Mapping):
+        numbers = {name for name, field in model.model_fields.items() if field.annotation in (int, float)}
+        # As text a truth value is refused like any other text that is no number.
+        given = {name: str(v).lower() if isinstance(v, bool) and name in numbers else v for name, v in given.items()}
+    return model.model_validate(given)
+
+
+def _detail(kind: str, place: tuple[str, ...], value: object) -> ErrorDetails:
+    return {"type": kind, "loc": place, "msg": kind, "input": value}
+
+
+def keys_of(model: type[BaseModel] = Settings, above: str = "") -> Iterator[str]:
+    """Every setting there is, dotted: ``market.source``, ``strategies.rsi.oversold`` ..."""
+    for name, field in model.model_fields.items():
+        dotted = above + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from keys_of(field.annotation, f"{dotted}.")
+        elif dotted == "strategies":
+            for key, strategy in STRATEGIES.items():
+                yield from keys_of(strategy.parameters, f"{dotted}.{key}.")
+        elif dotted == "expiry.bars":
+            yield from (f"{dotted}.{timeframe}" for timeframe in Timeframe)
+        else:
+            yield dotted
 
 
 def config_file() -> Path:
     """The settings file: ``SIGNALS_CONFIG``, else ``signals.toml`` in the working folder."""
-    return Path(os.environ.get(CONFIG_VARIABLE, "signals.toml"))
+    return Path(os.environ.get(CONFIG_VARIABLE) or "signals.toml")
 
 
 def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
@@ -225,23 +274,30 @@ def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
         Naming each wrong key, symbol, timeframe or bound with the variable, or the file and line, it came from.
     """
     path = config_file()
-    if CONFIG_VARIABLE in os.environ and not path.is_file():
+    if os.environ.get(CONFIG_VARIABLE) and not path.is_file():
         raise ConfigurationError(f"{CONFIG_VARIABLE} must name a settings file, was {path}")
-    _refuse_unknown_variables()
+    keys = list(keys_of())
+    _refuse_unknown_variables(keys)
     try:
         return Settings(**_nested(changes or {}))
-    except (ValidationError, ValueError) as error:
-        raise ConfigurationError(explain(error, path, os.environ, changes or {})) from error
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(explain(error, path, os.environ, changes or {}, keys)) from error
 
 
-def _refuse_unknown_variables() -> None:
+def _refuse_unknown_variables(keys: Collection[str]) -> None:
     """Pydantic reads the variables that it knows; a misspelt one would be ignored without a word."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {*keys, *sections_of(keys)}
+    problems = []
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in OTHER_VARIABLES and name.split("__")[0] not in known:
-            raise ConfigurationError(
-                f"{name} is not a setting; sections are {', '.join(sorted(known))}, joined to a key by two underscores"
-            )
+        if not name.upper().startswith(PREFIX) or name.upper() in OTHER_VARIABLES:
+            continue
+        dotted = name[len(PREFIX) :].lower().replace("__", ".")
+        if dotted not in known:
+            near = meant(dotted, keys)
+            said = f"did you mean {variable_of(near)}?" if near else "`signals config` lists them"
+            problems.append(f"{name} is not a setting; {said}")
+    if problems:
+        raise ConfigurationError("\n".join(problems))
 
 
 def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,5 +307,9 @@ def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
         branch = tree
         for parent in parents:
             branch = branch.setdefault(parent, {})
+            if not isinstance(branch, dict):
+                raise ConfigurationError(f"--set must name a section or its keys, was both in {dotted}")
+        if isinstance(branch.get(last), dict):
+            raise ConfigurationError(f"--set must name a section or its keys, was both in {dotted}")
         branch[last] = value
     return tree

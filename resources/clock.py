@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.domain.timeframe import parse_instant
 
 AS_OF_TAG = "signals/as_of"
 ORIGIN_TAG = "signals/origin"
@@ -37,12 +37,3 @@ class ClockResource(dg.ConfigurableResource[None]):
         """The closes of the run's days that are not after ``as_of``: ``after < close <= until``."""
         days = context.partition_time_window
         return days.start - INSTANT, min(days.end - INSTANT, self.as_of(context))
-
-
-def parse_instant(text: str) -> datetime:
-    """An ISO 8601 instant; without an offset it is UTC."""
-    try:
-        instant = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise DataContractError(f"an instant must read like 2024-06-30T12:00 (UTC), was {text!r}") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

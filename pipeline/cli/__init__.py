@@ -68,9 +68,7 @@ def main() -> None:
     """Run the command line; every error of ours becomes one message and an exit code."""
     signal.signal(signal.SIGTERM, _leave)
     try:
-        signals.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        sys.exit(signals.main(standalone_mode=False) or 0)
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(130)

@@ -13,7 +13,7 @@ from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.settings import Settings, config_file
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
-from pipeline.universe import exchange_of
+from pipeline.storage.universe import exchange_of
 
 
 def examine(settings: Settings) -> dict[str, Any]:

@@ -37,9 +37,12 @@ def dagster_instance(settings: Settings, address: DatabaseAddress) -> Iterator["
     variables = dagster_environment(settings.home, address)
     if config_file().is_file():
         variables[CONFIG_VARIABLE] = str(config_file().resolve())
-    prepare_dagster(variables)
-    os.environ.update(variables)
-    import dagster as dg
+    with display.progress("preparing Dagster"):
+        prepare_dagster(variables)
+        os.environ.update(variables)
+        import dagster as dg
+
+        import pipeline.definitions  # noqa: F401 - what takes seconds is loaded while that is shown
 
     with dg.DagsterInstance.from_config(str(Path(variables["DAGSTER_HOME"]))) as instance:
         yield instance

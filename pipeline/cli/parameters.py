@@ -1,22 +1,13 @@
 """What people type after a command: instants, symbols and timeframes, read the same way everywhere."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.timeframe import Timeframe, parse_timeframe
+from pipeline.domain.timeframe import Timeframe, parse_instant, parse_timeframe
 from pipeline.domain.universe import parse_symbol
-
-
-def parse_instant(text: str) -> datetime:
-    """ISO 8601; without an offset it is UTC, a day alone is its midnight."""
-    try:
-        value = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise DataContractError(f"an instant must read like 2024-06-01 or 2024-06-01T12:00Z, was {text!r}") from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class InstantType(click.ParamType[Any]):

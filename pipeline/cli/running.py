@@ -37,8 +37,10 @@ def run_command(as_of: datetime | None, as_json: bool) -> None:
     """
     settings = load_settings()
     now = datetime.now(UTC)
-    if as_of is not None and as_of > now:
-        raise click.BadParameter(f"must not be in the future, was {as_of:%Y-%m-%d %H:%M} UTC", param_hint="--as-of")
+    if as_of is not None:
+        if as_of > now:
+            raise click.BadParameter(f"must not be in the future, was {as_of:%Y-%m-%d %H:%M} UTC", param_hint="--as-of")
+        _check_is_partition(as_of, "--as-of")
     tags = {AS_OF_TAG: (as_of or now).isoformat(), ORIGIN_TAG: (Origin.REPLAY if as_of else Origin.LIVE).value}
     with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
         report = run_chain(instance, tags, partition_key=f"{as_of or now:%Y-%m-%d}")
@@ -62,6 +64,7 @@ def backfill_command(first: datetime, last: datetime, timeframes: tuple[Timefram
       signals backfill --from 2024-06-01 --to 2024-06-30 --timeframe 1h --timeframe 4h
     """
     _check_days(first, last)
+    _check_is_partition(first, "--from")
     settings = load_settings()
     changes = {"market.timeframes": ",".join(timeframes)} if timeframes else None
     tags = {RANGE_START: f"{first:%Y-%m-%d}", RANGE_END: f"{last:%Y-%m-%d}"}
@@ -88,7 +91,7 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
       signals list --scope patient --all
     """
     from pipeline.replay import replay
-    from pipeline.universe import exchange_of
+    from pipeline.storage.universe import exchange_of
 
     _check_days(first, last)
     settings = load_settings(_pairs(pairs))
@@ -144,7 +147,9 @@ def demo_command() -> None:
         with database.begin() as conn:
             recent = SignalFilter(as_of=now, origin=Origin.REPLAY, has_ended=True, limit=200)
             found = [row for row in list_signals(conn, recent) if row["created_at"] > now - timedelta(days=1)]
-    found.sort(key=lambda row: (row["status"] != "ACTIVE", -row["rank_score"], -row["created_at"].timestamp(), row["symbol"]))
+    found.sort(
+        key=lambda row: (row["status"] != "ACTIVE", -row["rank_score"], -row["created_at"].timestamp(), row["symbol"])
+    )
     click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), active ones first:\n")
     show_signals(found[:DEMO_SIGNALS], has_status=True)
     click.echo(
@@ -164,6 +169,14 @@ def _check_days(first: datetime, last: datetime) -> None:
     today = datetime.now(UTC)
     if last.date() > today.date():
         raise click.BadParameter(f"must not be after today {today:%Y-%m-%d}, was {last:%Y-%m-%d}", param_hint="--to")
+
+
+def _check_is_partition(day: datetime, option: str) -> None:
+    """Refuse what Dagster has no partition for, before its run has fetched candles back to there."""
+    from assets.partitions import daily
+
+    if f"{day:%Y-%m-%d}" < (begin := f"{daily.start:%Y-%m-%d}"):
+        raise click.BadParameter(f"must not be before {begin}, was {day:%Y-%m-%d}", param_hint=option)
 
 
 def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:

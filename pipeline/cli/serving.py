@@ -1,5 +1,6 @@
 """`signals up`, `down`, `status`: the service of a home."""
 
+import os
 from datetime import UTC, datetime
 from functools import partial
 from shlex import quote
@@ -9,9 +10,9 @@ import sqlalchemy as sa
 
 from pipeline.cli import display
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
-from pipeline.cli.service import RunningService, running, serve, stop_service
+from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
 from pipeline.cli.session import open_database
-from pipeline.settings import CONFIG_VARIABLE, config_file, load_settings
+from pipeline.settings import CONFIG_VARIABLE, Settings, config_file, load_settings
 from pipeline.storage import server, tables
 
 
@@ -29,21 +30,15 @@ def up_command(port: int | None, prepare: bool) -> None:
       signals up
       eval "$(signals up --prepare)" && dagster dev -w workspace.yaml
     """
-    import os
-
     settings = load_settings()
     if config_file().is_file():
-        os.environ[CONFIG_VARIABLE] = str(config_file().resolve())
+        os.environ[CONFIG_VARIABLE] = str(config_file().resolve())  # the code location may have another working folder
     if prepare:
-        if settings.database_url is None:
-            server.start_kept(settings.home)
-        with open_database(settings) as database:
-            variables = dagster_environment(settings.home, database.address)
-        prepare_dagster(variables)
-        for name, value in variables.items():
-            click.echo(f"export {name}={quote(value)}")
-        display.remark("the database keeps running; `signals down` stops it")
+        _prepare(settings)
         return
+    if (service := running(settings.home)) is not None:
+        raise AlreadyRunningError(service)
+    display.remark("starting the database and Dagster")
     with open_database(settings) as database:
         address = database.address
         database.close()
@@ -103,6 +98,21 @@ def status_command(as_json: bool) -> None:
     else:
         columns = [display.Column(title="what"), display.Column(title="state", wraps=True)]
         display.show_table(columns, [[key.replace("_", " "), value] for key, value in facts.items()])
+
+
+def _prepare(settings: Settings) -> None:
+    """Start what Dagster needs, and print the environment in which its own commands work."""
+    if settings.database_url is None:
+        server.start_kept(settings.home)
+    with open_database(settings) as database:
+        variables = dagster_environment(settings.home, database.address)
+    prepare_dagster(variables)
+    if CONFIG_VARIABLE in os.environ:
+        variables[CONFIG_VARIABLE] = os.environ[CONFIG_VARIABLE]
+    for name, value in variables.items():
+        click.echo(f"export {name}={quote(value)}")
+    if settings.database_url is None:
+        display.remark("the database keeps running; `signals down` stops it")
 
 
 def _ready(service: RunningService) -> None:

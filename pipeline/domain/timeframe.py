@@ -88,3 +88,12 @@ def parse_timeframe(text: str) -> Timeframe:
     except ValueError:
         choices = " ".join(Timeframe)
         raise DataContractError(f"timeframe must be one of {choices}, was {text!r}") from None
+
+
+def parse_instant(text: str) -> datetime:
+    """The UTC instant that ISO 8601 ``text`` means; without an offset it is UTC, a day alone is its midnight."""
+    try:
+        value = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise DataContractError(f"an instant must read like 2024-06-01 or 2024-06-01T12:00Z, was {text!r}") from None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

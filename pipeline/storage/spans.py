@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.domain.timeframe import Timeframe
-from pipeline.domain.universe import SeriesKey
 from pipeline.storage import tables
 from pipeline.storage.history import Series, SeriesGroup
 
@@ -46,25 +45,6 @@ def groups_of(spans: Iterable[Span]) -> list[tuple[SeriesGroup, list[Span]]]:
         members.sort(key=lambda span: span.series.key.symbol)
         ordered.append((SeriesGroup(exchange, timeframe, tuple(span.series for span in members)), members))
     return ordered
-
-
-def universe(
-    conn: sa.Connection,
-    exchange: str,
-    symbols: Sequence[str] | None = None,
-    timeframes: Sequence[Timeframe] | None = None,
-) -> list[Series]:
-    """The stored series of an exchange that trade, all of them or those named."""
-    t = tables.series.c
-    query = sa.select(t.series_id, t.symbol, t.timeframe).where(t.exchange == exchange, t.listed_at.is_not(None))
-    if symbols is not None:
-        query = query.where(t.symbol.in_(symbols))
-    if timeframes is not None:
-        query = query.where(t.timeframe.in_([str(timeframe) for timeframe in timeframes]))
-    return [
-        Series(SeriesKey(exchange, symbol, Timeframe(timeframe)), number)
-        for number, symbol, timeframe in conn.execute(query.order_by(t.symbol, t.bar_seconds))
-    ]
 
 
 def window_spans(conn: sa.Connection, series: Sequence[Series], after: datetime, until: datetime) -> list[Span]:

@@ -1,4 +1,6 @@
-"""Which exchange and which series a run is about: what the settings name, or all that was imported."""
+"""The universe: which exchange and which series a run is about, named by the settings or all that was imported."""
+
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -7,7 +9,7 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.settings import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, MarketSettings
 from pipeline.storage import tables
-from pipeline.storage.spans import universe
+from pipeline.storage.history import Series
 
 DEFAULT_TIMEFRAMES = (Timeframe.H1,)
 
@@ -47,4 +49,23 @@ def wanted_series(conn: sa.Connection, market: MarketSettings, exchange: str) ->
         SeriesKey(exchange, symbol, timeframe)
         for symbol in market.symbols or SIMULATED_SYMBOLS
         for timeframe in market.timeframes or DEFAULT_TIMEFRAMES
+    ]
+
+
+def universe(
+    conn: sa.Connection,
+    exchange: str,
+    symbols: Sequence[str] | None = None,
+    timeframes: Sequence[Timeframe] | None = None,
+) -> list[Series]:
+    """The stored series of an exchange that trade, all of them or those named."""
+    t = tables.series.c
+    query = sa.select(t.series_id, t.symbol, t.timeframe).where(t.exchange == exchange, t.listed_at.is_not(None))
+    if symbols is not None:
+        query = query.where(t.symbol.in_(symbols))
+    if timeframes is not None:
+        query = query.where(t.timeframe.in_([str(timeframe) for timeframe in timeframes]))
+    return [
+        Series(SeriesKey(exchange, symbol, Timeframe(timeframe)), number)
+        for number, symbol, timeframe in conn.execute(query.order_by(t.symbol, t.bar_seconds))
     ]
