@@ -95,7 +95,7 @@ def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
     rows = []
     for row in found:
         cells = [
-            share(row["rank_score"]),
+            f"{row['rank_score']:.3f}",
             row["symbol"],
             row["timeframe"],
             row["signal_type"],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli.display import iso
-from pipeline.cli.parameters import parse_instant
+from pipeline.domain.timeframe import parse_instant
 from pipeline.domain.errors import DataContractError, UnreadableFileError
 from pipeline.domain.universe import parse_symbol
 from pipeline.risk.exposure import Position

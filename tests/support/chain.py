@@ -55,7 +55,8 @@ def run(
         )
     events = (event.step_materialization_data.materialization for event in result.get_asset_materialization_events())
     return {
-        event.asset_key.to_user_string(): {key: value.value for key, value in event.metadata.items()} for event in events
+        event.asset_key.to_user_string(): {key: value.value for key, value in event.metadata.items()}
+        for event in events
     }
 
 
@@ -76,9 +77,7 @@ def days(
     return run(database, tags, changes=changes)
 
 
-def rows(
-    database: Database, table: str, where: str = "true", ignore: Sequence[str] = ()
-) -> list[dict[str, Any]]:
+def rows(database: Database, table: str, where: str = "true", ignore: Sequence[str] = ()) -> list[dict[str, Any]]:
     """All rows of a table but for columns that say when they were written."""
     with database.begin() as conn:
         found = conn.execute(sa.text(f"SELECT * FROM {table} WHERE {where}")).mappings().all()

@@ -1,0 +1,125 @@
+"""How commands show things, and the pages that describe them."""
+
+import io
+import json
+import re
+import sys
+
+import pytest
+
+from pipeline.cli import COMMANDS
+from pipeline.cli.display import Column, as_text, json_text, price, show_table
+from pipeline.cli.inspecting import leaves
+from pipeline.settings import Settings, load_settings
+from tests.support.candle_rows import START
+from tests.support.cli import words
+from tests.support.real_data import ROOT
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (67123.456, "67,123.46"),
+        (0.612345678, "0.612346"),
+        (0.0000123456789, "0.0000123457"),
+        (0.0, "0.00"),
+        (99.5, "99.5000"),
+        (-1234.5, "-1,234.50"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_a_price_has_the_digits_that_matter(value, text):
+    assert price(value) == text
+
+
+def test_a_cell_is_one_line_and_what_is_absent_is_a_dash():
+    assert [as_text(v) for v in (None, "a\nb", 1234567, True, START, {"a": START})] == [
+        *("-", "a b", "1,234,567", "yes", "2024-01-01 00:00", '{"a": "2024-01-01T00:00:00Z"}')
+    ]
+
+
+def test_json_knows_no_nan():
+    assert json.loads(json_text({"a": float("nan"), "b": [float("inf")]})) == {"a": None, "b": [None]}
+
+
+class Terminal(io.StringIO):
+    """A stdout that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: list[Column], rows: list[list[object]]) -> list[str]:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    show_table(columns, rows)
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in terminal.getvalue().splitlines()]
+
+
+def test_a_narrow_terminal_wraps_what_may_wrap_and_leaves_out_what_may_be_left_out(monkeypatch):
+    columns = [
+        Column(title="symbol"),
+        Column(title="why", wraps=True),
+        Column(title="extra", is_optional=True),
+        Column(title="more", is_optional=True),
+    ]
+    lines = on_a_terminal(monkeypatch, columns, [["BTC/USDT", "word " * 10, "x" * 10, "y" * 10]])
+    assert words(lines[0]) == ["symbol", "why"]
+    assert [word for line in lines[1:] for word in words(line) if word != "BTC/USDT"] == ["word"] * 10
+    assert max(map(len, lines)) <= 40
+
+
+def test_a_table_that_no_terminal_has_room_for_is_shown_row_by_row(monkeypatch):
+    columns = [Column(title=f"column{number}") for number in range(6)]
+    lines = on_a_terminal(monkeypatch, columns, [["value"] * 6] * 2)
+    assert lines[:2] == ["column0  value", "column1  value"]
+    assert len(lines) == 13
+
+
+# The pages
+
+
+def documented(page: str) -> str:
+    return (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
+def test_every_setting_stands_in_the_settings_page_with_its_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("SIGNALS_HOME", "SIGNALS_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    rows = re.findall(r"^\| `([a-z0-9_.]+)` \| (.*?) \|", documented("settings.md"), flags=re.MULTILINE)
+    stated = dict(rows)
+    defaults = {".".join(path): value for path, value in leaves(load_settings()) if path[0] != "expiry"}
+
+    assert len(rows) == len(stated)
+    assert set(stated) == set(defaults)
+    assert "`expiry.bars.<timeframe>`" in documented("settings.md")
+    for key, value in defaults.items():
+        expected = "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        assert stated[key] == expected, key
+
+
+def test_every_section_of_the_settings_has_a_heading():
+    headings = set(re.findall(r"^## (.+)$", documented("settings.md"), flags=re.MULTILINE))
+    sections = {n for n, f in Settings.model_fields.items() if hasattr(f.annotation, "model_fields")} | {"strategies"}
+    assert sections <= headings
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_section(name):
+    assert f"\n## signals {name}\n" in documented("cli.md")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("import", "import candles", "list", "profile show", "profile set", "positions list", "positions set"),
+        *("positions import", "sql", "config", "doctor"),
+    ],
+)
+def test_the_help_of_a_command_teaches_with_an_example(signals, name):
+    said = signals(*name.split(), "--help")
+    assert said.code == 0
+    example = "symbol,weight,valid_from" if name == "positions import" else f"signals {name}"
+    assert example in said.out.split("Example", 1)[1]
