@@ -168,12 +168,13 @@ def judge(
     groups = _combine(screened.kept, rules)
     lost = resolve_conflicts(groups, rules.conflict_policy).dropped
     weaker_buys = [group for group, _ in lost if group.signal_type is SignalType.BUY]
+    weaker_bars = {(group.series, group.created_at) for group in weaker_buys}
     _drop(reasons, weaker_buys, (WEAKER_OF_CONFLICT,))
 
     buys: dict[BarKey, Combined] = {
         (g.series, g.created_at): g
         for g in groups
-        if g.signal_type is SignalType.BUY and not any(g is weaker for weaker in weaker_buys)
+        if g.signal_type is SignalType.BUY and (g.series, g.created_at) not in weaker_bars
     }
     weights = {bar: weight(max(s.confidence for s in g.components), rules.position_size) for bar, g in buys.items()}
     verdicts = fold(

@@ -193,7 +193,7 @@ def _variable(path: list[str], environment: Mapping[str, str]) -> str | None:
     return next((name for name in environment if name.upper().startswith(PREFIX) and _parts(name) == path), None)
 
 
-def _line_of(path: list[str], file: Path) -> int | None:
+def line_of(path: list[str], file: Path) -> int | None:
     """The line of the file that sets ``path``, or the nearest table above it."""
     return _written(path, file)[1]
 

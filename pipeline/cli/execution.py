@@ -57,7 +57,6 @@ def run_chain(
 ) -> RunReport:
     """One run of `generate_signals`, with its progress on stderr; an error of ours is raised as it was."""
     import dagster as dg
-    from dagster._core.errors import DagsterExecutionInterruptedError  # not exported
 
     from pipeline.definitions import defs
 
@@ -74,7 +73,7 @@ def run_chain(
             )
         except (dg.DagsterError, SignalsError) as error:
             raise _ours(error) from error
-        except DagsterExecutionInterruptedError:
+        except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None  # Dagster has its own name for Ctrl-C and TERM during a step
     numbers: dict[str, dict[str, int]] = {}
     for event in result.get_asset_materialization_events():

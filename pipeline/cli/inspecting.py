@@ -15,7 +15,7 @@ from pipeline.cli.parameters import SYMBOL
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import OperatorError
 from pipeline.settings import PREFIX, Settings, config_file, load_settings
-from pipeline.settings_errors import _line_of
+from pipeline.settings_errors import line_of
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.candles import accept_jumps
 from pipeline.storage.queries import open_jumps
@@ -88,7 +88,7 @@ class _Origins:
             names = (PREFIX + "__".join(path[:depth]).upper() for depth in range(len(path), 0, -1))
             return next((known[name] for name in names if name in known), "environment")
         if _stands(path, self.from_file):
-            line = _line_of(list(path), self.file)
+            line = line_of(list(path), self.file)
             return f"{self.file}:{line}" if line else str(self.file)
         return DEFAULT
 

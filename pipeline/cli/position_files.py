@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli.display import iso
-from pipeline.domain.timeframe import parse_instant
 from pipeline.domain.errors import DataContractError, UnreadableFileError
+from pipeline.domain.timeframe import parse_instant
 from pipeline.domain.universe import parse_symbol
 from pipeline.risk.exposure import Position
 

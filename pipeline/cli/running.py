@@ -19,6 +19,12 @@ DAY = click.DateTime(["%Y-%m-%d"])
 AS_OF_TAG, ORIGIN_TAG = "signals/as_of", "signals/origin"
 DEMO_DAYS = 3
 DEMO_SIGNALS = 15
+LOOK_FURTHER = """\
+Look further     signals list --origin replay --all       every signal with its description
+                 signals sql "SELECT * FROM v_indicators LIMIT 5"
+                 signals up                               the Dagster UI, and a run at every close
+Your own data    signals import candles PATH --exchange NAME
+Go live          live exchanges are not there yet; until then, import candles as they come"""
 
 
 @click.command("run")
@@ -153,14 +159,9 @@ def demo_command() -> None:
     click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), active ones first:\n")
     show_signals(found[:DEMO_SIGNALS], has_status=True)
     click.echo(
-        f"""
-Where it is      {settings.home.resolve()} (database, Dagster's files, logs); delete the folder to start anew
-Look further     signals list --origin replay --all       every signal with its description
-                 signals sql "SELECT * FROM v_indicators LIMIT 5"
-                 signals up                               the Dagster UI, and a run at every close
-Your own data    signals import candles PATH --exchange NAME
-Go live          live exchanges are not there yet; until then, import candles as they come"""
+        f"\nWhere it is      {settings.home.resolve()} (database, Dagster's files, logs); delete the folder to start anew"
     )
+    click.echo(LOOK_FURTHER)
 
 
 def _check_days(first: datetime, last: datetime) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.domain.errors import ConfigurationError
 from pipeline.settings import Settings
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
@@ -14,7 +15,10 @@ from pipeline.storage.server import embedded_server, ensure_database
 def database_address(settings: Settings) -> Iterator[DatabaseAddress]:
     """Where the database is: ``SIGNALS_DATABASE_URL``, else the home's embedded server, started if need be."""
     if settings.database_url is not None:
-        address = DatabaseAddress.parse(settings.database_url.get_secret_value())
+        try:
+            address = DatabaseAddress.parse(settings.database_url.get_secret_value())
+        except ConfigurationError as error:
+            raise ConfigurationError(f"SIGNALS_DATABASE_URL (database_url): {error}") from error
         ensure_database(address)
         yield address
     else:

@@ -6,7 +6,7 @@ daemon or a repeated backfill adds nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
@@ -98,7 +98,7 @@ class Signal:
 
 def signal_key(series: SeriesKey, close_at: datetime, signal_type: SignalType, profile: str, revision: int) -> UUID:
     """What a signal is about; equal for a live signal and its replay."""
-    facts = (*series, close_at.isoformat(), signal_type, profile, revision)
+    facts = (*series, close_at.astimezone(UTC).isoformat(), signal_type, profile, revision)
     return uuid5(NAMESPACE, "|".join(map(str, facts)))
 
 

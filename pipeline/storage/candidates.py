@@ -243,8 +243,8 @@ _DECISION_COLUMNS = [
     *("series_id", "candle_close_at", "strategy", "signal_type", "exchange", "symbol", "timeframe"),
     *("is_kept", "reasons", "exposure_weight", "expires_at", "created_at"),
 ]
-_SELECT_CANDIDATES = f"""SELECT x.exchange, x.symbol, x.timeframe, x.candle_close_at, x.strategy, x.signal_type, x.source,
-  x.strength, x.confidence, x.description, x.inputs
+_SELECT_CANDIDATES = f"""SELECT x.exchange, x.symbol, x.timeframe, x.candle_close_at, x.strategy, x.signal_type,
+  x.source, x.strength, x.confidence, x.description, x.inputs
 FROM candidate_signals x JOIN spans s ON {IN_SPANS}"""
 _ORDER = "ORDER BY x.candle_close_at, x.symbol, x.timeframe, x.strategy, x.signal_type"
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import ConfigurationError, DataContractError
@@ -38,6 +38,15 @@ class StrategyParameters(BaseModel):
     is_enabled: bool = True
     strength: Fraction
     confidence: Fraction
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """``true`` would silently become 1, the strictest threshold there is."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError("must be a number")
+        return value
 
 
 P = TypeVar("P", bound=StrategyParameters)

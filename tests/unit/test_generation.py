@@ -103,7 +103,6 @@ def test_a_filtered_signal_is_no_opponent() -> None:
     assert reasons(found) == {("BTC/USDT", "BUY"): (), ("BTC/USDT", "SELL"): ("low_confidence",)}
 
 
-@pytest.mark.xfail(strict=True, reason="judge() looks for the weaker BUY by identity, and conflicts copy their groups")
 def test_a_weaker_buy_goes_before_exposure_is_counted() -> None:
     lost = a_signal(symbol="BTC/EUR", confidence=0.9)
     winner = sell(symbol="BTC/EUR", confidence=0.95)

@@ -184,7 +184,7 @@ indicators = sa.Table(
     instant("close_at", "close of the bar", nullable=False),
     *(number(name, INDICATOR_COMMENTS[name]) for name in INDICATOR_COLUMNS),
     sa.Index("ix_indicators_close_at", "close_at", postgresql_using="brin"),
-    comment="Indicators per series and bar; NULL until the warm-up is complete; docs/indicators.md has the formulas",
+    comment="Indicators per series and bar, NULL during the warm-up; docs/indicators.md has the formulas",
 )
 
 market_conditions = sa.Table(

@@ -84,7 +84,6 @@ def test_sources_stand_in_the_order_in_which_they_are_joined() -> None:
     assert [source.value for source in Source] == ["technical", "ml_model", "sentiment"]
 
 
-@pytest.mark.xfail(strict=True, reason="signal_key spells the close in the zone it was given in")
 def test_a_close_told_in_another_zone_is_another_spelling_of_the_same_bar() -> None:
     elsewhere = CLOSE_AT.astimezone(timezone(timedelta(hours=9)))
     assert signal_key(**{**ABOUT, "close_at": elsewhere}) == signal_key(**ABOUT)

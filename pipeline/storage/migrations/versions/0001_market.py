@@ -182,7 +182,7 @@ def upgrade() -> None:
             "trend_state", sa.Double(), nullable=True, comment="+1 where sma_50 is above sma_200, -1 below, 0 equal"
         ),
         sa.PrimaryKeyConstraint("series_id", "open_at", name=op.f("pk_indicators")),
-        comment="Indicators per series and bar; NULL until the warm-up is complete; docs/indicators.md has the formulas",
+        comment="Indicators per series and bar, NULL during the warm-up; docs/indicators.md has the formulas",
     )
     op.create_index("ix_indicators_close_at", "indicators", ["close_at"], unique=False, postgresql_using="brin")
     op.create_table(
