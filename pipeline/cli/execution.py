@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
@@ -19,6 +18,8 @@ from pipeline.storage.address import DatabaseAddress
 if TYPE_CHECKING:
     import dagster as dg
 
+# Capturing redirects the terminal to a file during each step, so that no progress would be seen until the end.
+UNCAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -41,10 +42,12 @@ def dagster_instance(settings: Settings, address: DatabaseAddress) -> Iterator["
         prepare_dagster(variables)
         os.environ.update(variables)
         import dagster as dg
+        from dagster._core.instance import InstanceRef  # the only way to another dagster.yaml, and not exported
 
         import pipeline.definitions  # noqa: F401 - what takes seconds is loaded while that is shown
 
-    with dg.DagsterInstance.from_config(str(Path(variables["DAGSTER_HOME"]))) as instance:
+    settings_of_instance = InstanceRef.from_dir(variables["DAGSTER_HOME"], overrides={"compute_logs": UNCAPTURED})
+    with dg.DagsterInstance.from_ref(settings_of_instance) as instance:
         yield instance
 
 

@@ -159,7 +159,7 @@ def demo_command() -> None:
     click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), active ones first:\n")
     show_signals(found[:DEMO_SIGNALS], has_status=True)
     click.echo(
-        f"\nWhere it is      {settings.home.resolve()} (database, Dagster's files, logs); delete the folder to start anew"
+        f"\nWhere it is      {settings.home.resolve()} (database, files of Dagster, logs); delete it to start anew"
     )
     click.echo(LOOK_FURTHER)
 
