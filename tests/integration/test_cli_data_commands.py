@@ -217,7 +217,7 @@ def test_signals_are_found_by_symbol_in_any_spelling_and_by_the_name_of_their_re
 def test_a_limit_keeps_the_best_and_says_how_many_there_are(signals, database):
     put_signals(database, *(active(rank_score=score / 10) for score in range(1, 6)))
     said = signals("list", "--limit", "2")
-    assert [words(line)[0] for line in said.out.splitlines()[1:]] == ["0.50", "0.40"]
+    assert [words(line)[0] for line in said.out.splitlines()[1:]] == ["0.500", "0.400"]
     assert "2 of 5 signals" in said.err
 
 

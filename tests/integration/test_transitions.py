@@ -24,7 +24,7 @@ def signal_ids(database: Database) -> list[UUID]:
     """Signals that are ACTIVE, made by the chain as of their close."""
     symbols = tuple(f"{name}/USDT" for name in ("BTC", "ETH", "SOL", "XRP", "ADA", "DOT", "LTC", "UNI"))
     store_block(database, random_walk(seed=1, n_candles=45 * 24, symbols=symbols, timeframe=Timeframe.H1))
-    for hour in range(6):
+    for hour in range(3):
         at = AT + timedelta(hours=hour)
         run(database, {"signals/as_of": at.isoformat(), "signals/origin": "live"}, f"{date(2024, 2, 10)}")
     with database.begin() as conn:
