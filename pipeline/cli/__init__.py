@@ -68,7 +68,7 @@ def main() -> None:
     """Run the command line; every error of ours becomes one message and an exit code."""
     signal.signal(signal.SIGTERM, _leave)
     try:
-        sys.exit(signals.main(standalone_mode=False) or 0)
+        sys.exit(signals.main(prog_name="signals", standalone_mode=False) or 0)
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(130)
