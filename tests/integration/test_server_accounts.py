@@ -43,10 +43,9 @@ class TestRoot:
         return psutil.Process(status(home).pid).username()
 
     def test_root_runs_it_as_nobody_where_that_can_reach_it(self, open_folder):
-        if shutil.which("setpriv") is None:
-            pytest.skip("cannot find out what nobody reaches without setpriv")
-        reach = ["setpriv", "--reuid=nobody", "--clear-groups", program("postgres"), "-V"]
-        if subprocess.run(reach, capture_output=True).returncode != 0:
+        try:
+            subprocess.run([program("postgres"), "-V"], user="nobody", extra_groups=(), cwd="/", check=True)
+        except (OSError, subprocess.CalledProcessError):
             pytest.skip("nobody cannot reach this environment")
         with embedded_server(open_folder / "home") as address:
             assert self.owner_of_server(open_folder / "home") == "nobody"
