@@ -9,12 +9,11 @@ from assets.partitions import daily, single_run
 from assets.reporting import FRESHNESS, contract_check, contract_kept, state_checks, state_table
 from pipeline import progress
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.indicators.catalogue import WARM_UP_BARS
 from pipeline.market.health import HealthStatus, SeriesState
 from pipeline.settings import Settings
-from pipeline.stages import history_bars
+from pipeline.stages import signal_history_from
 from pipeline.storage.candles import ensure_series, record_health
 from pipeline.storage.database import Database
 from pipeline.storage.health import SeriesExtent, series_extents, series_states
@@ -87,7 +86,7 @@ def candles(
 def _missing(key: SeriesKey, extent: SeriesExtent, after: datetime, until: datetime) -> list[SeriesWindow]:
     """What is not stored of the bars that the window and its warm-up need, before and after what is."""
     timeframe = key.timeframe
-    begin = _history_start(timeframe, after)
+    begin = signal_history_from(timeframe, timeframe.floor(after))
     if extent.first_open is None or extent.last_open is None:
         return [SeriesWindow(key, begin, until)]
     windows = []
@@ -97,10 +96,6 @@ def _missing(key: SeriesKey, extent: SeriesExtent, after: datetime, until: datet
     if next_open + timeframe.duration <= until:
         windows.append(SeriesWindow(key, next_open, until))
     return windows
-
-
-def _history_start(timeframe: Timeframe, after: datetime) -> datetime:
-    return timeframe.floor(after) - history_bars() * timeframe.duration
 
 
 def _stop_if_most_are_blocked(states: dict[SeriesKey, SeriesState]) -> None:

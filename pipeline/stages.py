@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.contracts.blocks import TIME_UNIT, Block
 from pipeline.domain.signal import Signal
+from pipeline.domain.timeframe import Timeframe
 from pipeline.generation import (
     CONDITION_BARS,
     LOOKBACK_BARS,
@@ -60,16 +61,25 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def history_bars(settings_lookback: int = LOOKBACK_BARS) -> int:
-    """Bars that must stand before a close so that everything about it can be computed."""
-    return settings_lookback + CONDITION_BARS - history_start(0)
+def history_from(timeframe: Timeframe, keep_from: datetime) -> datetime:
+    """Open of the earliest bar on which anything about the bars with ``open_at >= keep_from`` depends."""
+    conditions_from = keep_from - CONDITION_BARS * timeframe.duration
+    return timeframe.open_of(history_start(timeframe.position(conditions_from)))
+
+
+def signal_history_from(timeframe: Timeframe, first_open: datetime) -> datetime:
+    """Open of the earliest bar on which a signal of the bar that opens at ``first_open`` depends.
+
+    A strategy looks back over `LOOKBACK_BARS`, each of which needs a history of its own.
+    """
+    return history_from(timeframe, first_open - LOOKBACK_BARS * timeframe.duration)
 
 
 def analyse_group(database: Database, group: SeriesGroup, keep_from: datetime, keep_to: datetime) -> AnalysedGroup:
     """Read what the bars with ``keep_from <= open_at <= keep_to`` depend on, and compute all about them."""
     timeframe = group.timeframe
     conditions_from = keep_from - CONDITION_BARS * timeframe.duration
-    load_from = timeframe.open_of(history_start(timeframe.position(conditions_from)))
+    load_from = history_from(timeframe, keep_from)
     candles = read_block(database, tables.candles, CANDLE_COLUMNS, group, load_from, keep_to)
     analysis = analyse(
         candles,

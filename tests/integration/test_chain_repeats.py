@@ -8,7 +8,8 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.replay import replay
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
-from tests.support.chain import FILES, days, hours, rows, snapshot, store_block, tick
+from tests.support.chain import FILES, days, hours, rows, snapshot, store_block, store_simulated, tick
+from tests.support.database import a_database
 from tests.support.market import random_walk
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
@@ -125,3 +126,23 @@ def test_several_timeframes_share_one_run(database):
 
     found = {row["timeframe"] for row in rows(database, "trading_signals")}
     assert found == {"1h", "4h"}
+
+
+def test_a_first_tick_equals_one_over_older_history(postgres_server, migrated_template):
+    # On this day the oldest look-back bar stands in the middle of its segment, whose warm-up begins before the bar's own.
+    at = datetime(2024, 3, 5, tzinfo=UTC)
+    changes = {"market.source": "simulated", "market.symbols": "BTC/USDT,ETH/USDT,SOL/USDT"}
+    written = []
+    for older_days in (0, 150):
+        with a_database(postgres_server, migrated_template) as database:
+            if older_days:
+                store_simulated(database, changes["market.symbols"].split(","), at - timedelta(days=older_days), at)
+            tick(database, at, changes)
+            # On-balance volume is counted from a series' first candle, so it alone may differ.
+            written.append(
+                {table: rows(database, table, ignore=("obv",)) for table in ("indicators", "market_conditions")}
+            )
+
+    fresh, with_older = written
+    assert len(fresh["indicators"]) == 3 * 201
+    assert fresh == with_older

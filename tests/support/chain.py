@@ -11,8 +11,12 @@ import sqlalchemy as sa
 from pipeline.contracts.blocks import Block
 from pipeline.definitions import defs
 from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.settings import load_settings
 from pipeline.storage.database import Database
 from pipeline.storage.intake import Intake, import_candles
+from resources.market import SeriesWindow
+from resources.simulated import SimulatedMarket
 
 FAR_FUTURE = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 FILES = {"market.source": "files"}
@@ -32,6 +36,13 @@ def raw_rows(block: Block, exchange: str, timeframe: Timeframe) -> pd.DataFrame:
 def store_block(database: Database, block: Block, timeframe: Timeframe = Timeframe.H1) -> Intake:
     """Import a block's candles."""
     return import_candles(database, raw_rows(block, "binance", timeframe), FAR_FUTURE)
+
+
+def store_simulated(database: Database, symbols: Sequence[str], start: datetime, end: datetime) -> Intake:
+    """Import hourly candles of the simulated market."""
+    market = SimulatedMarket(load_settings().market.simulation_seed)
+    keys = [SeriesKey(market.exchange, symbol, Timeframe.H1) for symbol in symbols]
+    return import_candles(database, market.candles([SeriesWindow(key, start, end) for key in keys]).frame, end)
 
 
 def run(

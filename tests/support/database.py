@@ -1,6 +1,7 @@
 """A migrated database of ours for a test, a copy of one that is migrated once per test process; and rows for it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
@@ -28,13 +29,22 @@ def migrated_template(postgres_server: DatabaseAddress) -> Iterator[DatabaseAddr
     drop_database(address)
 
 
+@contextmanager
+def a_database(server: DatabaseAddress, template: DatabaseAddress) -> Iterator[Database]:
+    """A migrated, empty database, for tests that compare several."""
+    fresh = Database(fresh_database(server, template))
+    try:
+        yield fresh
+    finally:
+        fresh.close()
+        drop_database(fresh.address)
+
+
 @pytest.fixture
 def database(postgres_server: DatabaseAddress, migrated_template: DatabaseAddress) -> Iterator[Database]:
     """A database of the test's own, migrated and empty."""
-    fresh = Database(fresh_database(postgres_server, migrated_template))
-    yield fresh
-    fresh.close()
-    drop_database(fresh.address)
+    with a_database(postgres_server, migrated_template) as fresh:
+        yield fresh
 
 
 def a_series_of(database: Database, symbol: str = "BTC/USDT") -> int:
