@@ -12,7 +12,6 @@ from pipeline import __version__, progress
 from pipeline.domain.signal import Origin, Source
 from pipeline.generation import LOOKBACK_BARS, finish, judge
 from pipeline.indicators.catalogue import COLUMNS
-from pipeline.pricing import EXPIRY_BARS
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings
 from pipeline.stages import MAX_BARS, find_candidates, first_open, last_open, rules_of
@@ -204,4 +203,4 @@ def _occasion(
 
 def _longest_expiry(settings: Settings) -> int:
     """Bars for which a signal may still stand: how far back a revision of the data can matter."""
-    return max(1, *settings.expiry.bars.values(), *EXPIRY_BARS.values())
+    return max(1, *settings.expiry.bars.values())

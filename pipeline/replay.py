@@ -6,11 +6,12 @@ and not stored, so that two replays with different settings never meet.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pipeline import __version__, progress
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Signal, SignalType, Source, TradingSignal
+from pipeline.domain.timeframe import RESOLUTION
 from pipeline.generation import (
     LOOKBACK_BARS,
     BarKey,
@@ -28,6 +29,7 @@ from pipeline.stages import MAX_BARS, analyse_group, find_candidates, first_open
 from pipeline.storage.accounts import read_profile
 from pipeline.storage.candidates import (
     Occasion,
+    configurations_of,
     read_pending,
     store_candidates,
     store_configuration,
@@ -35,10 +37,8 @@ from pipeline.storage.candidates import (
 )
 from pipeline.storage.database import Database
 from pipeline.storage.signals import StoredSignals, store_replayed
-from pipeline.storage.spans import Span, groups_of, split, window_spans
+from pipeline.storage.spans import Span, groups_of, no_candles, split, window_spans
 from pipeline.storage.universe import universe
-
-INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class ReplayResult:
     n_candidates: int
     n_kept: int
     stored: StoredSignals
+    held_other_settings: bool  # whether the name's rows were made with settings that are not these
 
 
 def replay(
@@ -74,15 +75,26 @@ def replay(
     """
     if name == DEFAULT_SCOPE:
         raise DataContractError(f"a replay's name must be its own, was {name!r}: `signals backfill` writes that scope")
+    with database.chain_lock(name):
+        return _replay(database, settings, exchange, name, start, end, as_of)
+
+
+def _replay(
+    database: Database,
+    settings: Settings,
+    exchange: str,
+    name: str,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+) -> ReplayResult:
     with database.begin() as conn:
         series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
-        spans = window_spans(conn, series, start - INSTANT, min(end - INSTANT, as_of))
+        spans = window_spans(conn, series, start - RESOLUTION, min(end - RESOLUTION, as_of))
         profile = read_profile(conn, settings.risk)
         pending = read_pending(conn, spans, Origin.REPLAY, name, profile.name)
     if not spans:
-        raise DataContractError(
-            f"a replay must cover stored candles, there are none of {exchange} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
-        )
+        raise no_candles(exchange, start, end)
     configuration_hash, content = settings.fingerprint({profile.name: profile})
     occasion = Occasion(origin=Origin.REPLAY, scope=name, configuration_hash=configuration_hash)
     rules = rules_of(settings)
@@ -100,6 +112,7 @@ def replay(
         finished += finish([d.signal for d in judged if d.is_kept], bars, profile, rules)
     progress.report("replay", len(parts), len(parts) + 1)
     with database.begin() as conn:
+        held_other_settings = bool(configurations_of(conn, Origin.REPLAY, name) - {configuration_hash})
         store_configuration(conn, configuration_hash, content, __version__)
         store_candidates(conn, spans, signals, Source.TECHNICAL, occasion)
         store_decisions(conn, spans, decisions, profile.name, occasion)
@@ -112,6 +125,7 @@ def replay(
         n_candidates=len(signals),
         n_kept=sum(d.is_kept for d in decisions),
         stored=stored,
+        held_other_settings=held_other_settings,
     )
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.jobs import generate_signals
-from resources.clock import AS_OF_TAG, ORIGIN_TAG
+from pipeline.run_tags import pass_tags
 
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
@@ -44,7 +44,7 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
         return dg.RunRequest(
             run_key=tick.isoformat(),
             partition_key=f"{tick:%Y-%m-%d}",
-            tags={AS_OF_TAG: tick.isoformat(), ORIGIN_TAG: Origin.LIVE.value},
+            tags=pass_tags(tick, Origin.LIVE),
         )
 
     return signals_at_every_close

@@ -222,7 +222,7 @@ class Settings(BaseSettings):
     def fingerprint(self, profiles: Mapping[str, RiskProfile]) -> tuple[str, dict[str, Any]]:
         """Hash and content of everything that can change a signal under ``profiles``, secrets left out."""
         content = self.model_dump(mode="json", include=set(DECISIVE), serialize_as_any=True)
-        for watched in ("symbols", "timeframes"):
+        for watched in ("exchange", "symbols", "timeframes"):
             content["market"].pop(watched)
         content["profiles"] = {name: p.model_dump(mode="json") for name, p in sorted(profiles.items())}
         content["code_version"] = __version__

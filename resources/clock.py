@@ -1,16 +1,12 @@
 """The one clock of a run: what "now" means, and on which occasion rows are made. No knowledge module asks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline import run_tags
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
-from pipeline.domain.timeframe import parse_instant
-
-AS_OF_TAG = "signals/as_of"
-ORIGIN_TAG = "signals/origin"
-SCHEDULED_TAG = "dagster/scheduled_execution_time"
-INSTANT = timedelta(microseconds=1)
+from pipeline.domain.timeframe import RESOLUTION, parse_instant
 
 
 class ClockResource(dg.ConfigurableResource[None]):
@@ -19,7 +15,7 @@ class ClockResource(dg.ConfigurableResource[None]):
     def as_of(self, context: dg.AssetExecutionContext) -> datetime:
         """Closes after this instant are not processed."""
         tags = context.run.tags
-        text = tags.get(AS_OF_TAG) or tags.get(SCHEDULED_TAG)
+        text = tags.get(run_tags.AS_OF) or tags.get(run_tags.SCHEDULED)
         if text:
             return parse_instant(text)
         stats = context.instance.get_run_stats(context.run.run_id)
@@ -27,7 +23,7 @@ class ClockResource(dg.ConfigurableResource[None]):
 
     def origin(self, context: dg.AssetExecutionContext) -> Origin:
         """Live only where the run was started to be so: by a schedule, or by `signals run` without an instant."""
-        return Origin(context.run.tags.get(ORIGIN_TAG, Origin.REPLAY))
+        return Origin(context.run.tags.get(run_tags.ORIGIN, Origin.REPLAY))
 
     def scope(self) -> str:
         """Where assets write; replays under a name of their own do not run through assets."""
@@ -36,4 +32,4 @@ class ClockResource(dg.ConfigurableResource[None]):
     def window(self, context: dg.AssetExecutionContext) -> tuple[datetime, datetime]:
         """The closes of the run's days that are not after ``as_of``: ``after < close <= until``."""
         days = context.partition_time_window
-        return days.start - INSTANT, min(days.end - INSTANT, self.as_of(context))
+        return days.start - RESOLUTION, min(days.end - RESOLUTION, self.as_of(context))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import dagster as dg
 
@@ -21,6 +21,7 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
     """
 
     url: str | None = None  # None: from the environment, which `signals` sets
+    is_locked: bool = True  # False for jobs that lock what they write themselves
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
@@ -33,7 +34,7 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
             )
         database = Database(DatabaseAddress.parse(url))
         try:
-            with database.chain_lock():
+            with database.chain_lock() if self.is_locked else nullcontext():
                 yield database
         finally:
             database.close()

@@ -11,6 +11,7 @@ from pipeline.domain.errors import DataContractError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+RESOLUTION = timedelta(microseconds=1)  # of every instant, here and in the database
 BITCOIN_GENESIS = datetime(2009, 1, 1, tzinfo=UTC)  # no candle of a crypto asset is older
 
 

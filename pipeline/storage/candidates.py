@@ -22,9 +22,10 @@ from pipeline.generation import BarKey, Decision
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
-from pipeline.storage.bulk import bulk_upsert, copy_to_staging, typed
+from pipeline.storage.bulk import bulk_upsert, copy_to_staging, literal_sql, staged_rows, typed
 from pipeline.storage.spans import Span, stage_spans
 
+BAR_KEY = ["series_id", "candle_close_at", "strategy", "signal_type"]
 IN_SPANS = "x.series_id = s.series_id AND x.candle_close_at > s.after AND x.candle_close_at <= s.until"
 
 
@@ -49,6 +50,13 @@ def store_configuration(conn: sa.Connection, configuration_hash: str, content: d
     """Keep the settings of the time, once."""
     row = {"configuration_hash": configuration_hash, "settings": content, "code_version": version}
     conn.execute(insert(tables.configurations).values(row).on_conflict_do_nothing())
+
+
+def configurations_of(conn: sa.Connection, origin: Origin, scope: str) -> set[str]:
+    """Hashes of the settings that made the stored candidates of a scope."""
+    c = tables.candidate_signals.c
+    query = sa.select(c.configuration_hash).where(c.origin == origin.value, c.scope == scope).distinct()
+    return set(conn.scalars(query))
 
 
 def store_candidates(
@@ -77,24 +85,31 @@ def store_candidates(
         ],
         columns=_CANDIDATE_COLUMNS,
     ).assign(**_made(occasion))
-    hold_to(CandidateSignals, typed(tables.candidate_signals, rows))
+    rows = hold_to(CandidateSignals, typed(tables.candidate_signals, rows))
+    rows = typed(tables.candidate_signals, rows.assign(superseded_at=None))
     stage_spans(conn, spans)
-    keys = ["series_id", "candle_close_at", "strategy", "signal_type"]
-    copy_to_staging(conn, tables.candidate_signals, typed(tables.candidate_signals, rows[keys]))
-    bound = {"origin": occasion.origin.value, "scope": occasion.scope, "source": source.value}
-    vanished = f"""{IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.source = :source
-  AND NOT EXISTS (SELECT FROM staging_candidate_signals n WHERE n.series_id = x.series_id
-    AND n.candle_close_at = x.candle_close_at AND n.strategy = x.strategy AND n.signal_type = x.signal_type::text)"""
+    removed = remove_vanished(conn, tables.candidate_signals, rows[BAR_KEY], occasion, source=source.value)
+    return Changes(bulk_upsert(conn, tables.candidate_signals, rows), removed)
+
+
+def remove_vanished(conn: sa.Connection, table: sa.Table, keys: pd.DataFrame, occasion: Occasion, **among: str) -> int:
+    """Remove the occasion's rows in the staged spans that are not in ``keys``; returns how many.
+
+    Only rows whose columns equal ``among`` are looked at. A replay's rows are deleted; live ones, which stay for
+    ever, are marked as superseded.
+    """
+    staging = copy_to_staging(conn, table, keys)
+    is_key = " AND ".join(f"n.{name} = x.{name}" for name in keys.columns)
+    is_among = "".join(f" AND x.{name} = :{name}" for name in among)
+    vanished = f"""{IN_SPANS} AND x.origin = :origin AND x.scope = :scope{is_among}
+  AND NOT EXISTS (SELECT FROM ({literal_sql(staged_rows(staging, table))}) n WHERE {is_key})"""
     if occasion.origin is Origin.REPLAY:
-        statement = f"DELETE FROM candidate_signals x USING spans s WHERE {vanished}"
+        statement = f"DELETE FROM {table.name} x USING spans s WHERE {vanished}"
     else:
-        statement = f"""UPDATE candidate_signals x SET superseded_at = now() FROM spans s
+        statement = f"""UPDATE {table.name} x SET superseded_at = now() FROM spans s
 WHERE x.superseded_at IS NULL AND {vanished}"""
-    removed = int(conn.execute(sa.text(statement), bound).rowcount)
-    written = bulk_upsert(
-        conn, tables.candidate_signals, typed(tables.candidate_signals, rows.assign(superseded_at=None))
-    )
-    return Changes(written, removed)
+    bound = {"origin": occasion.origin.value, "scope": occasion.scope, **among}
+    return int(conn.execute(sa.text(statement), bound).rowcount)
 
 
 def read_candidates(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str) -> list[Signal]:
@@ -176,21 +191,12 @@ def store_decisions(
         ],
         columns=_DECISION_COLUMNS,
     ).assign(profile=profile, **_made(occasion))
-    hold_to(RiskDecisions, typed(tables.risk_decisions, rows))
+    rows = hold_to(RiskDecisions, typed(tables.risk_decisions, rows))
     removed = 0
     if occasion.origin is Origin.REPLAY:
         stage_spans(conn, spans)
-        keys = ["series_id", "candle_close_at", "strategy", "signal_type"]
-        copy_to_staging(conn, tables.risk_decisions, typed(tables.risk_decisions, rows[keys]))
-        statement = sa.text(
-            f"""DELETE FROM risk_decisions x USING spans s
-WHERE {IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.profile = :profile
-  AND NOT EXISTS (SELECT FROM staging_risk_decisions n WHERE n.series_id = x.series_id
-    AND n.candle_close_at = x.candle_close_at AND n.strategy = x.strategy AND n.signal_type = x.signal_type::text)"""
-        )
-        bound = {"origin": occasion.origin.value, "scope": occasion.scope, "profile": profile}
-        removed = int(conn.execute(statement, bound).rowcount)
-    return Changes(bulk_upsert(conn, tables.risk_decisions, typed(tables.risk_decisions, rows)), removed)
+        removed = remove_vanished(conn, tables.risk_decisions, rows[BAR_KEY], occasion, profile=profile)
+    return Changes(bulk_upsert(conn, tables.risk_decisions, rows), removed)
 
 
 def read_pending(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str, profile: str) -> list[Pending]:

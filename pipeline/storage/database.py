@@ -7,6 +7,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline.domain.errors import DatabaseUnavailableError
+from pipeline.domain.signal import DEFAULT_SCOPE
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.bulk import Reader
 
@@ -36,15 +37,19 @@ class Database:
         return self._reader.frame(query)
 
     @contextmanager
-    def chain_lock(self) -> Iterator[None]:
-        """Hold the session-level lock of the chain; a second run waits here, then finds nothing to do."""
+    def chain_lock(self, scope: str = DEFAULT_SCOPE) -> Iterator[None]:
+        """Hold the session-level lock of the chain in a scope; a second run of it waits here, then finds nothing to do.
+
+        Scopes do not wait for each other: a long replay under a name of its own never holds up a tick.
+        """
+        key = sa.func.hashtext(scope)
         with _unavailable(), self.engine.connect() as conn:
-            conn.execute(sa.select(sa.func.pg_advisory_lock(CHAIN_LOCK)))
+            conn.execute(sa.select(sa.func.pg_advisory_lock(CHAIN_LOCK, key)))
             conn.commit()
             try:
                 yield
             finally:
-                conn.execute(sa.select(sa.func.pg_advisory_unlock(CHAIN_LOCK)))
+                conn.execute(sa.select(sa.func.pg_advisory_unlock(CHAIN_LOCK, key)))
                 conn.commit()
 
     def close(self) -> None:

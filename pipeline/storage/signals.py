@@ -23,8 +23,8 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.generation import BarKey
 from pipeline.indicators.catalogue import COLUMNS
 from pipeline.storage import tables
-from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, copy_to_staging, typed
-from pipeline.storage.candidates import IN_SPANS, Occasion
+from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, typed
+from pipeline.storage.candidates import IN_SPANS, Occasion, remove_vanished
 from pipeline.storage.spans import Span, stage_spans
 from pipeline.storage.transitions import transition
 
@@ -76,14 +76,7 @@ def store_replayed(
     """Make a replay's signals in the spans equal to ``signals``; what is past at ``as_of`` is stored EXPIRED."""
     rows = _rows(spans, signals, occasion, as_of)
     stage_spans(conn, spans)
-    copy_to_staging(conn, tables.trading_signals, rows[["id"]])
-    statement = sa.text(
-        f"""DELETE FROM trading_signals x USING spans s
-WHERE {IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.profile = :profile
-  AND NOT EXISTS (SELECT FROM staging_trading_signals n WHERE n.id::uuid = x.id)"""
-    )
-    bound = {"origin": occasion.origin.value, "scope": occasion.scope, "profile": profile}
-    removed = int(conn.execute(statement, bound).rowcount)
+    removed = remove_vanished(conn, tables.trading_signals, rows[["id"]], occasion, profile=profile)
     written = bulk_upsert(conn, tables.trading_signals, rows, keep=LIFECYCLE_COLUMNS)
     return StoredSignals(written=written, duplicates=0, removed=removed, invalidated=0, expired=_note_past(conn, rows))
 

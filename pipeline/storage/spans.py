@@ -9,7 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.timeframe import RESOLUTION, Timeframe
 from pipeline.storage import tables
 from pipeline.storage.history import Series, SeriesGroup
 
@@ -56,6 +57,15 @@ def window_spans(conn: sa.Connection, series: Sequence[Series], after: datetime,
         if each.key.timeframe.floor(end) > each.key.timeframe.floor(begin):
             spans.append(Span(each, begin, end))
     return spans
+
+
+def no_candles(exchange: str, start: datetime, end: datetime) -> DataContractError:
+    """What to say where a window of days, ``end`` exclusive, has no candle to work on."""
+    last = end - RESOLUTION
+    return DataContractError(
+        f"the days must have stored candles, {exchange} has none from {start:%Y-%m-%d} to {last:%Y-%m-%d}; "
+        "`signals doctor` shows what is stored"
+    )
 
 
 def tick_spans(

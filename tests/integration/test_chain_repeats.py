@@ -129,7 +129,7 @@ def test_several_timeframes_share_one_run(database):
 
 
 def test_a_first_tick_equals_one_over_older_history(postgres_server, migrated_template):
-    # On this day the oldest look-back bar stands in the middle of its segment, whose warm-up begins before the bar's own.
+    # On this day the oldest look-back bar stands in the middle of its segment, whose warm-up begins before its own.
     at = datetime(2024, 3, 5, tzinfo=UTC)
     changes = {"market.source": "simulated", "market.symbols": "BTC/USDT,ETH/USDT,SOL/USDT"}
     written = []

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from pipeline.contracts.blocks import Block
 from pipeline.definitions import defs
+from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
+from pipeline.run_tags import pass_tags, range_tags
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
 from pipeline.storage.intake import Intake, import_candles
@@ -73,19 +75,14 @@ def run(
 
 def tick(database: Database, at: datetime, changes: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """What the schedule does at a close."""
-    tags = {"signals/as_of": at.isoformat(), "signals/origin": "live"}
-    return run(database, tags, f"{at:%Y-%m-%d}", changes)
+    return run(database, pass_tags(at, Origin.LIVE), f"{at:%Y-%m-%d}", changes)
 
 
 def days(
     database: Database, first: date, last: date, changes: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
     """What a backfill does: one run over a range of days."""
-    tags = {
-        "dagster/asset_partition_range_start": first.isoformat(),
-        "dagster/asset_partition_range_end": last.isoformat(),
-    }
-    return run(database, tags, changes=changes)
+    return run(database, range_tags(first, last), changes=changes)
 
 
 def rows(database: Database, table: str, where: str = "true", ignore: Sequence[str] = ()) -> list[dict[str, Any]]:

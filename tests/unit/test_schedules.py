@@ -9,11 +9,11 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon ticks by
 
 from assets.partitions import daily
+from pipeline import run_tags
 from pipeline.definitions import build_definitions
 from pipeline.domain.timeframe import Timeframe
 from pipeline.schedules import cron_of, signals_schedule
 from pipeline.settings import Settings
-from resources.clock import AS_OF_TAG, ORIGIN_TAG
 
 MIDNIGHT = datetime(2024, 3, 31, tzinfo=UTC)  # the day on which Europe's clocks change
 
@@ -75,8 +75,8 @@ def test_the_day_of_a_tick_holds_the_close_of_that_tick() -> None:
 
 def test_a_run_is_live_and_as_of_its_tick() -> None:
     tags = tick(MIDNIGHT + timedelta(hours=13)).tags
-    assert tags[AS_OF_TAG] == "2024-03-31T13:00:00+00:00"
-    assert tags[ORIGIN_TAG] == "live"
+    assert tags[run_tags.AS_OF] == "2024-03-31T13:00:00+00:00"
+    assert tags[run_tags.ORIGIN] == "live"
 
 
 def test_each_tick_has_a_run_key_of_its_own_and_always_the_same() -> None:

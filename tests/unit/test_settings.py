@@ -133,6 +133,7 @@ DECISIVE = {
 INDIFFERENT = {
     "home": "elsewhere",
     "database_url": "postgresql://host/db",
+    "market.exchange": "simulated",
     "market.symbols": "BTC/USDT",
     "market.timeframes": "4h",
     "schedule.is_enabled": "false",

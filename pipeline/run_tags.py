@@ -1,0 +1,24 @@
+"""The tags by which time and origin enter a run of Dagster; without Dagster, so that the command loads fast.
+
+Whoever starts a run writes them; `resources.clock` reads them.
+"""
+
+from datetime import date, datetime
+
+from pipeline.domain.signal import Origin
+
+AS_OF = "signals/as_of"
+ORIGIN = "signals/origin"
+SCHEDULED = "dagster/scheduled_execution_time"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+def pass_tags(as_of: datetime, origin: Origin) -> dict[str, str]:
+    """Of a run about the closes up to ``as_of``."""
+    return {AS_OF: as_of.isoformat(), ORIGIN: origin.value}
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Of a run over days, both inclusive."""
+    return {RANGE_START: f"{first:%Y-%m-%d}", RANGE_END: f"{last:%Y-%m-%d}"}
