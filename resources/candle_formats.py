@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from pipeline.domain.errors import UnreadableFileError
 from resources.candle_archives import unpacked_bytes
+from resources.candle_columns import NEEDED, VOLUMES, plain_name
 
 CANDLE_COLUMNS = ["open_time", "open", "high", "low", "close", "volume"]
 KLINE_COLUMNS = [
@@ -23,14 +25,31 @@ KLINE_COLUMNS = [
 ]  # fmt: skip  # Binance's klines, spot and futures: https://github.com/binance/binance-public-data
 BY_WIDTH = {len(columns): columns for columns in (CANDLE_COLUMNS, KLINE_COLUMNS)}
 
+FORMATS = "parquet, feather, CSV, JSON or a zip"
+WANTED = f"wanted are time, open, high, low, close and volume as {FORMATS}"
+NAMES = {name for names in (*NEEDED.values(), VOLUMES) for name in names} - {""}
+
 FOREIGN = {
-    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook or another Office document; save its table as CSV",
     b"\x89HDF": "an HDF5 file; convert it to parquet, feather or CSV",
     b"SQLite format 3": "an SQLite database; export the table as CSV",
     b"PK": "an archive in an archive; unpack it",
     b"\x1f\x8b": "an archive in an archive; unpack it",
 }
+NO_CANDLES = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
+    b"\x7fELF": "a program",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x80\x04": "a pickle of Python",
+    b"\x80\x05": "a pickle of Python",
+}
+# The first member of a zip that Word, Excel and PowerPoint write, or LibreOffice; it begins behind 30 bytes.
+OFFICE_DOCUMENT = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|docProps/|word/|ppt/|mimetypeapp)", re.DOTALL)
 WEB_PAGE = re.compile(r"<(!doctype|html|head|body|\?xml|error|svg)\b", re.IGNORECASE)
+JSON = re.compile(r"\s*(\{|\[\s*(?:[\[\]{\"\d-]|$))")  # and no heading like [market]
 PREAMBLE = re.compile(r"\s*(https?://|www\.|#(?!.*open)|sep=|$)", re.IGNORECASE)
 SEPARATORS = ",;\t|"
 FIRST_LINES = 50  # in which the header and a row are looked for
@@ -46,20 +65,32 @@ def read_table(path: Path) -> pd.DataFrame:
     UnreadableFileError
         It cannot be opened, is empty, damaged, or no format of ours; the message does not name the file.
     """
+    if OFFICE_DOCUMENT.match(_first_bytes(path)):
+        raise UnreadableFileError(
+            f"must be {FORMATS}, was a document of Word, Excel or the like; save its table as CSV"
+        )
     data = unpacked_bytes(path)
     if not data:
         raise UnreadableFileError(EMPTY)
     for magic, what in FOREIGN.items():
         if data.startswith(magic):
             raise UnreadableFileError(f"is {what}")
+    for magic, what in NO_CANDLES.items():
+        if data.startswith(magic):
+            raise UnreadableFileError(f"must be {FORMATS} of candles, was {what}")
     if data.startswith((b"PAR1", b"ARROW1", b"FEA1")):
         return _columnar(data)
     text = _text(data)
     if WEB_PAGE.match(text.lstrip()):
         raise UnreadableFileError("is a web page, not data (the download failed?); download it again")
-    if text.lstrip().startswith(("[", "{")):
-        return _json(text)
-    return _csv(text)
+    return _json(text) if JSON.match(text) else _csv(text)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """What a file begins with; nothing if it cannot be opened, of which unpacking it tells why."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(SHOWN)
+    return b""
 
 
 def _columnar(data: bytes) -> pd.DataFrame:
@@ -80,7 +111,7 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError:
         text = "\x00"
     if "\x00" in text[:1000]:
-        raise UnreadableFileError(f"must be parquet, feather, CSV, JSON or a zip, was {data[:8]!r}...")
+        raise UnreadableFileError(f"must be {FORMATS}, was {data[:8]!r}...")
     if not text.strip():
         raise UnreadableFileError(EMPTY)
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -94,7 +125,7 @@ def _json(text: str) -> pd.DataFrame:
         raise UnreadableFileError(f"is damaged JSON ({error}); download it again") from error
     widths = {len(row) if isinstance(row, list) else 0 for row in rows} if isinstance(rows, list) else {0}
     if len(widths) != 1 or (width := widths.pop()) not in BY_WIDTH:
-        found = text.lstrip()[:SHOWN]
+        found = " ".join(text[: 2 * SHOWN].split())[:SHOWN]
         raise UnreadableFileError(f"must be JSON of rows [ms, open, high, low, close, volume], was {found}...")
     return pd.DataFrame(rows, columns=BY_WIDTH[width])
 
@@ -105,13 +136,17 @@ def _csv(text: str) -> pd.DataFrame:
     separator = max(SEPARATORS, key=lines[skipped].count)
     first = _fields(lines[skipped], separator)
     if len(first) == 1:
-        raise UnreadableFileError(f"must be a table, its first line was {lines[skipped][:SHOWN]!r}")
+        raise UnreadableFileError(f"must be a table, its first line was {lines[skipped][:SHOWN]!r}; {WANTED}")
     has_header = not any(_is_number(field) for field in first[1:5])
     if not has_header and len(first) not in BY_WIDTH:
         raise UnreadableFileError(
             f"must name its columns in the first line unless it has 6 or 12 of them, had {len(first)}"
         )
     columns = [field.strip("<># ") for field in first] if has_header else BY_WIDTH[len(first)]
+    if not NAMES.intersection(map(plain_name, columns)):
+        raise UnreadableFileError(
+            f"must be a table of candles, its first line was {lines[skipped][:SHOWN]!r}; {WANTED}"
+        )
     body = [line for line in lines[skipped + has_header :] if line.strip()]
     if not body:
         raise UnreadableFileError("has a header but no rows")
@@ -139,9 +174,19 @@ def _parsed(text: str, separator: str, n_skipped: int, columns: list[str]) -> pd
             dtype="str",  # nothing is guessed: what cannot be used is kept as it was written
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UnreadableFileError(f"is not a regular table: {str(error).strip()}") from error
+        raise UnreadableFileError(f"is not a regular table: {_in_words(error)}") from error
     table.columns = pd.Index(columns)
     return table
+
+
+def _in_words(error: Exception) -> str:
+    """What pandas' parser stumbled over, in the words of a person."""
+    if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error)):
+        wanted, line, seen = found.groups()
+        return f"line {line} has {seen} fields, not {wanted} as the columns; {WANTED}"
+    if "EOF inside string" in str(error):
+        return "a quotation mark is opened and never closed"
+    return str(error).strip()
 
 
 def _fields(line: str, separator: str) -> list[str]:

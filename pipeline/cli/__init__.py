@@ -24,7 +24,7 @@ COMMANDS = {
     "backfill": ("running", "Recompute a range of days through Dagster, in one run."),
     "replay": ("running", "The same stages over the past, under a name, to compare settings."),
     "import": ("importing", "Read candle files and folders."),
-    "list": ("listing", "Active signals, best first."),
+    "list": ("listing", "Active signals, best first; with --all every one, newest first."),
     "profile": ("accounts", "Show or change the risk profile."),
     "positions": ("accounts", "What is held, so that exposure has something to count."),
     "sql": ("querying", "Ask the database, read-only; or print its address."),

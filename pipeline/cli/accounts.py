@@ -57,10 +57,10 @@ def show_profile(name: str, as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, required=True, metavar="[NAME] KEY=VALUE...")
 @click.option("--json", "as_json", is_flag=True, help="Print the resulting profile as JSON.")
 def set_profile(arguments: tuple[str, ...], as_json: bool) -> None:
-    """Change values of a profile: the house's, or the one that is named, which is made if there is none.
+    """Change values of a profile, which is made if there is none.
 
-    KEY=default gives the settings' value again. is_scheduled=true lets scheduled runs make signals for the profile.
-    Only what is computed from now on is judged by it.
+    Without NAME it is the house's. KEY=default gives the settings' value again. is_scheduled=true lets scheduled runs
+    make signals for the profile. Only what is computed from now on is judged by it.
 
     \b
     Examples:
@@ -206,10 +206,10 @@ def set_position(symbol: str, weight: float, since: datetime | None, until: date
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @profile_option
 def import_positions(file: Path, profile: str) -> None:
-    """Read positions from a CSV file with the columns symbol, weight, valid_from and valid_to.
+    """Read positions from a CSV file.
 
-    valid_to may be empty: such a position ends where the symbol's next one begins. All rows are taken or, if one is
-    wrong, none. Reading a file again changes nothing.
+    Its columns are symbol, weight, valid_from and valid_to. valid_to may be empty: such a position ends where the
+    symbol's next one begins. All rows are taken or, if one is wrong, none. Reading a file again changes nothing.
 
     \b
     Example (positions.csv):

@@ -3,7 +3,7 @@
 A problem is a sentence that says what to do. Whatever mends itself with the next run is a fact and no problem.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -11,9 +11,14 @@ from sqlalchemy import RowMapping
 from pipeline.cli.display import instant
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.market.health import HealthStatus
 from pipeline.settings import Settings, config_file
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
-from pipeline.storage.universe import exchange_of
+from pipeline.storage.universe import exchange_of, wanted_series
+
+BLOCKED_NAMED = 3  # symbols that share a reason
 
 
 def examine(settings: Settings) -> dict[str, Any]:
@@ -24,8 +29,9 @@ def examine(settings: Settings) -> dict[str, Any]:
         address = str(database.address)
         try:
             exchange, problems = exchange_of(conn, settings.market), []
+            wanted = wanted_series(conn, settings.market, exchange)
         except ConfigurationError as error:
-            exchange, problems = None, [str(error)]
+            exchange, problems, wanted = None, [str(error)], []
     return {
         "settings": str(config_file()) if config_file().is_file() else "defaults and environment",
         "home": str(settings.home.resolve()),
@@ -37,34 +43,64 @@ def examine(settings: Settings) -> dict[str, Any]:
         "series": [dict(row) for row in series],
         "price_jumps": [dict(row) for row in jumps],
         "quarantine": [dict(row) for row in refused],
-        "problems": [*problems, *_problems(settings, exchange, series, jumps)],
+        "problems": [*problems, *_problems(settings, exchange, wanted, series, jumps)],
     }
 
 
 def _problems(
-    settings: Settings, exchange: str | None, series: Sequence[RowMapping], jumps: Sequence[RowMapping]
+    settings: Settings,
+    exchange: str | None,
+    wanted: Collection[SeriesKey],
+    series: Sequence[RowMapping],
+    jumps: Sequence[RowMapping],
 ) -> Iterator[str]:
+    """What a person must act on; what the settings leave out needs nobody."""
     stored = [row for row in series if row["exchange"] == exchange and row["bars"]]
-    if settings.market.source == "files" and settings.market.symbols and stored:
-        missing = sorted(set(settings.market.symbols) - {row["symbol"] for row in stored})
-        if missing:
-            yield f"market.symbols must be stored on {exchange}, {', '.join(missing)} are not: import or leave them out"
-    for symbol in sorted({jump["symbol"] for jump in jumps if jump["exchange"] == exchange}):
+    if settings.market.source == "files" and stored:
+        yield from _not_stored(settings, exchange, stored)
+    for symbol in sorted({jump["symbol"] for jump in jumps if _key(jump) in wanted}):
         yield (
             f"{symbol} is blocked by a price jump; if it is real: signals doctor --accept-jump {symbol}; "
             "if not, import corrected candles"
         )
-    watched = settings.market.symbols
-    for row in stored:
-        is_watched = watched is None or row["symbol"] in watched
-        if row["status"] == "BLOCKED" and row["reason"] != "price_jump" and is_watched:
-            yield (
-                f"{row['symbol']} {row['timeframe']} is blocked: {row['reason']}; {_advice(settings, row['reason'])} "
-                f"(as of {instant(row['as_of'])})"
-            )
+    judged = [row for row in stored if _key(row) in wanted and row["status"] is not None]
+    alike: dict[tuple[str, str], list[RowMapping]] = {}
+    for row in judged:
+        if row["status"] == HealthStatus.BLOCKED and row["reason"] != "price_jump":
+            alike.setdefault((row["timeframe"], row["reason"]), []).append(row)
+    usable = [row for row in judged if row["status"] != HealthStatus.BLOCKED]
+    for (timeframe, reason), rows in alike.items():
+        yield (
+            f"{_names(rows)} {timeframe} {'is' if len(rows) == 1 else 'are'} blocked: {reason}; "
+            f"{_advice(settings, rows, usable)} (as of {instant(max(row['as_of'] for row in rows))})"
+        )
 
 
-def _advice(settings: Settings, reason: str) -> str:
-    if settings.market.source == "files":
-        return "import candles that are newer" if reason.startswith(("stale", "missing")) else "import what is missing"
-    return "`signals run` fetches what has closed since"
+def _not_stored(settings: Settings, exchange: str | None, stored: Sequence[RowMapping]) -> Iterator[str]:
+    market = settings.market
+    for part, asked in {"symbol": market.symbols, "timeframe": market.timeframes}.items():
+        if missing := ", ".join(sorted(set(asked or ()) - {row[part] for row in stored})):
+            yield f"market.{part}s must be stored on {exchange}, {missing} are not: import or leave them out"
+
+
+def _key(row: RowMapping) -> SeriesKey:
+    return SeriesKey(row["exchange"], row["symbol"], Timeframe(row["timeframe"]))
+
+
+def _names(rows: Sequence[RowMapping]) -> str:
+    others = len(rows) - BLOCKED_NAMED
+    return ", ".join(row["symbol"] for row in rows[:BLOCKED_NAMED]) + (f" and {others} more" if others > 0 else "")
+
+
+def _advice(settings: Settings, blocked: Sequence[RowMapping], usable: Sequence[RowMapping]) -> str:
+    """What ends the block of series of one timeframe; or how to leave them out, where others go on without them."""
+    if settings.market.source != "files":
+        return "`signals run` fetches what has closed since"
+    is_behind, timeframe = blocked[0]["reason"].startswith(("stale", "missing")), blocked[0]["timeframe"]
+    advice = "import candles that are newer" if is_behind else "import what is missing"
+    if any(row["timeframe"] == timeframe for row in usable):
+        them = "it" if len(blocked) == 1 else "them"
+        return f"{advice}, or leave {them} out: market.symbols names those that are wanted"
+    if usable:
+        return f"{advice}, or leave {timeframe} out: market.timeframes names those that are wanted"
+    return advice

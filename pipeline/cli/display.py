@@ -136,6 +136,11 @@ def price(value: float) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def seconds(value: float) -> str:
+    """A duration in seconds without its unit: ``0.04``, ``1.3``, ``1,234.5``; not the six digits of a price."""
+    return f"{value:,.1f}" if value >= 1 else f"{value:.2f}"
+
+
 def share(value: float | None) -> str:
     """A fraction with two decimals, as strength and confidence are told."""
     return NOTHING if value is None else f"{value:.2f}"

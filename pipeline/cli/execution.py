@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Capturing redirects the terminal to a file during each step, so that no progress would be seen until the end.
 UNCAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+SERIES_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class RunReport:
     run_id: str
     seconds: float
     numbers: dict[str, dict[str, int]]
+    not_ok: list[dict[str, Any]]  # series that are blocked or partial: series, status, reason
 
 
 @contextmanager
@@ -79,13 +80,17 @@ def run_chain(
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None  # Dagster has its own name for Ctrl-C and TERM during a step
     numbers: dict[str, dict[str, int]] = {}
+    not_ok: list[dict[str, Any]] = []
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
         values = {key: value.value for key, value in materialization.metadata.items()}
+        table = materialization.metadata.get("not_ok")
         numbers[materialization.asset_key.to_user_string()] = {
             key.removeprefix("dagster/"): value for key, value in values.items() if isinstance(value, int)
         }
-    return RunReport(result.run_id, time.monotonic() - started, numbers)
+        if isinstance(table, dg.TableMetadataValue):
+            not_ok = [dict(record.data) for record in table.records]  # each day of a range reports the same
+    return RunReport(result.run_id, time.monotonic() - started, numbers, not_ok)
 
 
 def show_report(report: RunReport) -> None:
@@ -102,6 +107,10 @@ def show_report(report: RunReport) -> None:
         ]
         rows.append([name, numbers.get("row_count", 0), ", ".join(others)])
     display.show_table(columns, rows)
+    for state in report.not_ok[:SERIES_TOLD]:
+        display.remark(f"{state['series']} is {state['status'].lower()}: {state['reason']}")
+    if len(report.not_ok) > SERIES_TOLD:
+        display.remark(f"{len(report.not_ok) - SERIES_TOLD} more; `signals doctor` lists them")
     display.remark(f"run {report.run_id[:8]} took {report.seconds:.1f} s")
 
 

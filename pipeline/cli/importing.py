@@ -3,7 +3,6 @@
 What a file means is decided in `resources.candle_files`, what becomes of its rows in `pipeline.storage.intake`.
 """
 
-import re
 import sys
 import time
 from collections import Counter
@@ -15,20 +14,24 @@ from typing import Any
 
 import click
 import pandas as pd
+import sqlalchemy as sa
 
-from pipeline.cli.display import Column, json_text, progress, remark, show_table
-from pipeline.cli.parameters import SYMBOL, TIMEFRAME
+from pipeline.cli import display
+from pipeline.cli.display import Column, instant, json_text, progress, remark, show_table
+from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
-from pipeline.domain.errors import DataContractError
+from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.timeframe import Timeframe
-from pipeline.domain.universe import EXCHANGE_PATTERN
+from pipeline.domain.universe import SeriesKey
 from pipeline.market.cleaning import Cleaned, clean
 from pipeline.settings import SIMULATED_EXCHANGE, Settings, load_settings
 from pipeline.storage.database import Database
 from pipeline.storage.intake import Intake, keep_cleaned
+from pipeline.storage.universe import exchange_of
 from resources.candle_files import check_something_is_left, find_files, read_candle_file
 
 BATCH_ROWS = 100_000  # per transaction; a file is never split
+CHANGED_SHOWN, CHANGED_LISTED = 3, 20  # changed bars that the table names, and the JSON
 
 Series = tuple[str, str, str]
 
@@ -45,7 +48,9 @@ def import_command() -> None:
 
 @import_command.command("candles")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--exchange", required=True, help="Where the candles were traded, as ccxt writes it: binance.")
+@click.option(
+    "--exchange", type=EXCHANGE, required=True, help="Where the candles were traded, as ccxt writes it: binance."
+)
 @click.option("--timeframe", type=TIMEFRAME, help="Of all files; otherwise read from them or their names.")
 @click.option("--symbol", type=SYMBOL, help="Of all files; otherwise read from them or their names.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -65,9 +70,10 @@ def candles(
       signals import candles BTCUSDT.csv ETHUSDT.csv --exchange kraken --timeframe 15m
     """
     settings = load_settings()
-    if not re.fullmatch(EXCHANGE_PATTERN, exchange) or exchange == SIMULATED_EXCHANGE:
+    if exchange in (SIMULATED_EXCHANGE, EVERY_EXCHANGE):
         raise click.BadParameter(
-            f"must be lower case like binance and not {SIMULATED_EXCHANGE}, was {exchange!r}", param_hint="--exchange"
+            f"must be one like binance and not {SIMULATED_EXCHANGE} or {EVERY_EXCHANGE}, was {exchange!r}",
+            param_hint="--exchange",
         )
     began = time.monotonic()
     with open_database(settings) as database:
@@ -78,11 +84,13 @@ def candles(
                 imported.read(file, exchange, timeframe, symbol)
                 report(number, len(files))
             imported.flush()
+        with database.begin() as conn:
+            is_used = _is_used(conn, settings, exchange)
     seconds = time.monotonic() - began
     if as_json:
         click.echo(json_text(imported.summary(exchange, seconds)))
     else:
-        _show(imported, exchange, seconds, settings)
+        _show(imported, exchange, seconds, is_used=is_used)
     for path, message in imported.failures.items():
         remark(f"failed: {message if str(path) in message else f'{path}: {message}'}")
     if imported.failures:
@@ -101,6 +109,7 @@ class _Import:
     candles: int = 0
     totals: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    changed: list[tuple[SeriesKey, datetime]] = field(default_factory=list)
     series: set[Series] = field(default_factory=set)
     first_close: datetime | None = None
     last_close: datetime | None = None
@@ -157,6 +166,7 @@ class _Import:
         done: Intake = keep_cleaned(self.database, self._batch)
         self.candles += sum(len(part.candles) for part in self._batch)
         self.refused += done.refused
+        self.changed += done.stored.revised_bars[: CHANGED_LISTED - len(self.changed)]
         self.totals.update(
             new=done.stored.written - done.stored.revised,
             changed=done.stored.revised,
@@ -184,6 +194,7 @@ class _Import:
             "rows_read": self.rows,
             "rows_new": self.totals["new"],
             "rows_changed": self.totals["changed"],
+            "changed": [{"symbol": k.symbol, "timeframe": k.timeframe, "open_at": at} for k, at in self.changed],
             "rows_duplicate": self.candles - self.totals["new"] - self.totals["changed"],
             "rows_filled": self.totals["filled"],
             "rows_refused": self.refused.total(),
@@ -202,15 +213,23 @@ def _overlap(one: tuple[datetime, datetime], other: tuple[datetime, datetime]) -
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _show(imported: _Import, exchange: str, seconds: float, settings: Settings) -> None:
+def _is_used(conn: sa.Connection, settings: Settings, exchange: str) -> bool:
+    """Whether the pipeline works on what is stored of the exchange, as it is set now."""
+    try:
+        return exchange_of(conn, settings.market) == exchange
+    except ConfigurationError:
+        return False
+
+
+def _show(imported: _Import, exchange: str, seconds: float, *, is_used: bool) -> None:
     summary = imported.summary(exchange, seconds)
     days, reasons = imported.days, imported.refused.most_common()
     facts: list[tuple[str, int, str]] = [
         ("files read", summary["files"], f"{len(imported.failures)} failed, see below" if imported.failures else ""),
         ("series", summary["series"], f"of {exchange}, closes from {days[0]} to {days[1]}" if days else ""),
-        ("rows read", summary["rows_read"], f"{seconds:.1f} s"),
+        ("rows read", summary["rows_read"], f"{display.seconds(seconds)} s"),
         ("new", summary["rows_new"], ""),
-        ("changed", summary["rows_changed"], "the old values are in candle_revisions"),
+        ("changed", summary["rows_changed"], f"{_changed_bars(imported)}; the old values are in candle_revisions"),
         ("duplicate", summary["rows_duplicate"], "stored already, the same"),
         ("refused", summary["rows_refused"], ", ".join(f"{count:,} {reason}" for reason, count in reasons)),
         ("not closed", summary["rows_not_closed"], "left out; read the file again when they are"),
@@ -224,14 +243,21 @@ def _show(imported: _Import, exchange: str, seconds: float, settings: Settings) 
     show_table(columns, rows)
     if days is not None:
         click.echo()
-        for line in _next_steps(exchange, days, settings):
+        for line in _next_steps(exchange, days, is_used=is_used):
             click.echo(line)
 
 
-def _next_steps(exchange: str, days: tuple[date, date], settings: Settings) -> list[str]:
+def _changed_bars(imported: _Import) -> str:
+    """The first bars whose values changed, by their open."""
+    shown = [f"{key.symbol} {key.timeframe} {instant(at)}" for key, at in imported.changed[:CHANGED_SHOWN]]
+    others = imported.totals["changed"] - len(shown)
+    return ", ".join(shown) + (f" and {others:,} more" if others else "")
+
+
+def _next_steps(exchange: str, days: tuple[date, date], *, is_used: bool) -> list[str]:
     """What makes the pipeline use the candles, and the command that does."""
     lines = []
-    if settings.market.source != "files" or settings.market.exchange not in (None, exchange):
+    if not is_used:
         lines = [
             "To use them, say in signals.toml",
             "  [market]",

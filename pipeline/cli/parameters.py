@@ -1,13 +1,19 @@
-"""What people type after a command: instants, symbols and timeframes, read the same way everywhere."""
+"""What people type after a command: instants, days, exchanges, symbols and timeframes, read the same way everywhere."""
 
-from datetime import datetime
+import calendar
+import re
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from typing import Any
 
 import click
 
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.timeframe import Timeframe, parse_instant, parse_timeframe
-from pipeline.domain.universe import parse_symbol
+from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
+
+EVERY_EXCHANGE = "all"  # instead of the name of one
+FEBRUARY = 2
+WRITTEN_DAY = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)\s*")
 
 
 class InstantType(click.ParamType[Any]):
@@ -22,7 +28,49 @@ class InstantType(click.ParamType[Any]):
         try:
             return parse_instant(value)
         except DataContractError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{error}{_no_such_day(value)}", param, ctx)
+
+
+class DayType(click.ParamType[Any]):
+    """A day of UTC, as its midnight without a zone; not `click.DateTime`, which does not say what is wrong."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The naive midnight that the day ``value`` begins with."""
+        if isinstance(value, datetime):
+            return value
+        written = WRITTEN_DAY.fullmatch(value)
+        if written is None or _no_such_day(value):
+            self.fail(f"must be a day like 2024-06-30, was {value!r}{_no_such_day(value)}", param, ctx)
+        return datetime.combine(date(*map(int, written.groups())), datetime.min.time())
+
+
+def _no_such_day(text: str) -> str:
+    """What is wrong with the day that ``text`` begins with, to be said behind it; nothing if all is right."""
+    written = WRITTEN_DAY.match(text)
+    if written is None:
+        return ""
+    year, month, day = map(int, written.groups())
+    if not MINYEAR <= year <= MAXYEAR:
+        return ": years begin with 0001"
+    if not 1 <= month <= 12:
+        return f": there is no month {month}"
+    n_days = calendar.monthrange(year, month)[1]
+    name = f"{calendar.month_name[month]} {year}" if month == FEBRUARY else calendar.month_name[month]
+    return "" if 1 <= day <= n_days else f": {name} has {n_days} days"
+
+
+class ExchangeType(click.ParamType[Any]):
+    """An exchange as ccxt writes it: ``binance``."""
+
+    name = "exchange"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The exchange, as it was typed."""
+        if not re.fullmatch(EXCHANGE_PATTERN, value):
+            self.fail(f"must be lower case like binance, was {value!r}", param, ctx)
+        return str(value)
 
 
 class SymbolType(click.ParamType[Any]):
@@ -52,5 +100,7 @@ class TimeframeType(click.ParamType[Any]):
 
 
 INSTANT = InstantType()
+DAY = DayType()
+EXCHANGE = ExchangeType()
 SYMBOL = SymbolType()
 TIMEFRAME = TimeframeType()

@@ -1,28 +1,30 @@
 """`signals run`, `backfill`, `replay`, `demo`: the chain, now, over days, under a name, and on show."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline import progress
 from pipeline.cli import display
-from pipeline.cli.execution import RANGE_END, RANGE_START, dagster_instance, run_chain, show_report
-from pipeline.cli.parameters import INSTANT, TIMEFRAME
+from pipeline.cli.execution import dagster_instance, run_chain, show_report
+from pipeline.cli.parameters import DAY, INSTANT, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin
-from pipeline.domain.timeframe import Timeframe
-from pipeline.settings import load_settings
+from pipeline.domain.timeframe import RESOLUTION, Timeframe
+from pipeline.run_tags import pass_tags, range_tags
+from pipeline.settings import SIMULATED_EXCHANGE, Settings, load_settings
 
-DAY = click.DateTime(["%Y-%m-%d"])
-AS_OF_TAG, ORIGIN_TAG = "signals/as_of", "signals/origin"
+if TYPE_CHECKING:
+    from pipeline.storage.database import Database
+
 DEMO_DAYS = 3
 DEMO_SIGNALS = 15
 LOOK_FURTHER = """\
-Look further     signals list --origin replay --all       every signal with its description
+Look further     signals list --exchange simulated --origin replay --all    every signal with its description
                  signals sql "SELECT * FROM v_indicators LIMIT 5"
-                 signals up                               the Dagster UI, and a run at every close
+                 signals up                                                 the Dagster UI, and a run at every close
 Your own data    signals import candles PATH --exchange NAME
 Go live          live exchanges are not there yet; until then, import candles as they come"""
 
@@ -47,7 +49,7 @@ def run_command(as_of: datetime | None, as_json: bool) -> None:
         if as_of > now:
             raise click.BadParameter(f"must not be in the future, was {as_of:%Y-%m-%d %H:%M} UTC", param_hint="--as-of")
         _check_is_partition(as_of, "--as-of")
-    tags = {AS_OF_TAG: (as_of or now).isoformat(), ORIGIN_TAG: (Origin.REPLAY if as_of else Origin.LIVE).value}
+    tags = pass_tags(as_of or now, Origin.REPLAY if as_of else Origin.LIVE)
     with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
         report = run_chain(instance, tags, partition_key=f"{as_of or now:%Y-%m-%d}")
     _tell(report, as_json)
@@ -71,11 +73,12 @@ def backfill_command(first: datetime, last: datetime, timeframes: tuple[Timefram
     """
     _check_days(first, last)
     _check_is_partition(first, "--from")
-    settings = load_settings()
-    changes = {"market.timeframes": ",".join(timeframes)} if timeframes else None
-    tags = {RANGE_START: f"{first:%Y-%m-%d}", RANGE_END: f"{last:%Y-%m-%d}"}
-    with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
-        report = run_chain(instance, tags, changes=changes)
+    changes = {"market.timeframes": ",".join(timeframes)} if timeframes else {}
+    settings = load_settings(changes)
+    with open_database(settings) as database:
+        _check_has_candles(database, settings, first, last)
+        with dagster_instance(settings, database.address) as instance:
+            report = run_chain(instance, range_tags(first, last), changes=changes)
     _tell(report, as_json)
 
 
@@ -123,8 +126,13 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
         click.echo(display.json_text(numbers))
     else:
         titles = [display.Column(title=key.replace("_", " "), is_number=key != "scope") for key in numbers]
-        display.show_table(titles, [list(numbers.values())])
+        display.show_table(titles, [list((numbers | {"seconds": display.seconds(seconds)}).values())])
         display.remark(f"`signals list --scope {name} --all` shows the signals")
+    if result.held_other_settings:
+        display.remark(
+            f"{name} held rows of other settings; those of these days were replaced, those of other days stay as they "
+            "are. A name for each setting keeps both"
+        )
 
 
 @click.command("demo")
@@ -137,21 +145,23 @@ def demo_command() -> None:
     from pipeline.cli.listing import show_signals
     from pipeline.storage.queries import SignalFilter, list_signals
 
-    settings = load_settings({"market.source": "simulated", "market.exchange": None})
+    changes = {"market.source": "simulated", "market.exchange": SIMULATED_EXCHANGE}
+    settings = load_settings(changes)
     now = datetime.now(UTC)
     display.remark("1/4 starting the database and preparing its tables")
     with open_database(settings) as database:
         display.remark("2/4 preparing Dagster")
         with dagster_instance(settings, database.address) as instance:
-            changes = {"market.source": "simulated"}
             display.remark(f"3/4 recomputing the last {DEMO_DAYS} days of twelve simulated coins")
-            tags = {RANGE_START: f"{now - timedelta(days=DEMO_DAYS):%Y-%m-%d}", RANGE_END: f"{now:%Y-%m-%d}"}
+            tags = range_tags(now - timedelta(days=DEMO_DAYS), now)
             show_report(run_chain(instance, tags, changes=changes))
             display.remark("4/4 one live pass, as the schedule does it at every close")
-            live = {AS_OF_TAG: now.isoformat(), ORIGIN_TAG: Origin.LIVE.value}
+            live = pass_tags(now, Origin.LIVE)
             show_report(run_chain(instance, live, partition_key=f"{now:%Y-%m-%d}", changes=changes))
         with database.begin() as conn:
-            recent = SignalFilter(as_of=now, origin=Origin.REPLAY, has_ended=True, limit=200)
+            recent = SignalFilter(
+                as_of=now, exchanges=(SIMULATED_EXCHANGE,), origin=Origin.REPLAY, has_ended=True, limit=200
+            )
             found = [row for row in list_signals(conn, recent) if row["created_at"] > now - timedelta(days=1)]
     found.sort(
         key=lambda row: (row["status"] != "ACTIVE", -row["rank_score"], -row["created_at"].timestamp(), row["symbol"])
@@ -170,6 +180,21 @@ def _check_days(first: datetime, last: datetime) -> None:
     today = datetime.now(UTC)
     if last.date() > today.date():
         raise click.BadParameter(f"must not be after today {today:%Y-%m-%d}, was {last:%Y-%m-%d}", param_hint="--to")
+
+
+def _check_has_candles(database: "Database", settings: Settings, first: datetime, last: datetime) -> None:
+    """Refuse days of which no file was imported: a run over nothing would look like one that found nothing."""
+    from pipeline.storage.spans import no_candles, window_spans
+    from pipeline.storage.universe import exchange_of, universe
+
+    if settings.market.source != "files":
+        return
+    start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
+    with database.begin() as conn:
+        exchange = exchange_of(conn, settings.market)
+        series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
+        if not window_spans(conn, series, start - RESOLUTION, end - RESOLUTION):
+            raise no_candles(exchange, start, end)
 
 
 def _check_is_partition(day: datetime, option: str) -> None:

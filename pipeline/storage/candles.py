@@ -23,6 +23,7 @@ from pipeline.storage.bulk import affected, bulk_insert, copy_to_staging
 
 STORING_LOCK = 0x63616E64  # "cand": one batch of candles at a time
 SIGNAL_ASSETS = ("candidate_signals", "risk_decisions", "trading_signals")
+REVISED_NAMED = 20  # of a batch; who wants all of them asks `candle_revisions`
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class StoredCandles:
     revised: int  # of them, candles that stood with other values before
     filled: int  # bars made up for interior gaps
     jumps: int  # opens far away from the close before them
+    revised_bars: tuple[tuple[SeriesKey, datetime], ...] = ()  # series and open of the first few that were revised
 
 
 def ensure_series(conn: sa.Connection, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
@@ -86,7 +88,7 @@ def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
     copy_to_staging(conn, tables.candles, rows)
     conn.execute(sa.text("CREATE INDEX ON staging_candles (series_id, open_at)"))
     conn.execute(sa.text("ANALYZE staging_candles"))
-    revised = affected(conn, _KEEP_OLD_VALUES)
+    revised = conn.execute(_KEEP_OLD_VALUES, {"named": REVISED_NAMED}).all()
     conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.touched"))
     conn.execute(_TOUCHED)
     written = affected(conn, _MERGE)
@@ -99,7 +101,14 @@ def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
     conn.execute(_MARK_DIRTY)
     conn.execute(_MOVE_WATERMARKS_BACK, {"assets": list(SIGNAL_ASSETS)})
     conn.execute(_LISTED)
-    return StoredCandles(written, revised, filled, jumps)
+    key_of = {number: key for key, number in ids.items()}
+    return StoredCandles(
+        written=written,
+        revised=revised[0].total if revised else 0,
+        filled=filled,
+        jumps=jumps,
+        revised_bars=tuple((key_of[row.series_id], row.open_at) for row in revised),
+    )
 
 
 def quarantine(conn: sa.Connection, refused: pd.DataFrame) -> int:
@@ -164,12 +173,17 @@ _OLD_DIFFERS = (
     "(n.open, n.high, n.low, n.close, n.volume, false)"
 )
 
+# How many there are, and the first few of them: an import that revises a year need not send it all back.
 _KEEP_OLD_VALUES = sa.text(f"""
-INSERT INTO candle_revisions (series_id, open_at, open, high, low, close, volume, is_filled)
-SELECT series_id, open_at, c.open, c.high, c.low, c.close, c.volume, c.is_filled
-FROM candles c JOIN staging_candles n USING (series_id, open_at)
-WHERE {_OLD_DIFFERS}
-ON CONFLICT DO NOTHING""")
+WITH kept AS (
+  INSERT INTO candle_revisions (series_id, open_at, open, high, low, close, volume, is_filled)
+  SELECT series_id, open_at, c.open, c.high, c.low, c.close, c.volume, c.is_filled
+  FROM candles c JOIN staging_candles n USING (series_id, open_at)
+  WHERE {_OLD_DIFFERS}
+  ON CONFLICT DO NOTHING
+  RETURNING series_id, open_at
+)
+SELECT series_id, open_at, count(*) OVER () AS total FROM kept ORDER BY series_id, open_at LIMIT :named""")
 
 # Per series: the bars of this batch, and the earliest one that is changed or comes before a stored one.
 _TOUCHED = sa.text(f"""

@@ -7,7 +7,7 @@ and beside the tables they fill.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
@@ -30,6 +30,7 @@ class SignalFilter:
 
     as_of: datetime  # active is judged at this instant
     symbol: str | None = None
+    exchanges: tuple[str, ...] | None = None  # None: any
     origin: Origin | None = Origin.LIVE  # None: any
     scope: str = DEFAULT_SCOPE
     has_ended: bool = False  # whether those that are no longer, or not yet, active are wanted too
@@ -58,6 +59,8 @@ def _conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(t.origin == wanted.origin)
     if wanted.symbol is not None:
         conditions.append(t.symbol == wanted.symbol)
+    if wanted.exchanges is not None:
+        conditions.append(t.exchange.in_(wanted.exchanges))
     if not wanted.has_ended:
         conditions += [
             t.status == SignalStatus.ACTIVE.value,
@@ -67,15 +70,24 @@ def _conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def signal_occasions(conn: sa.Connection) -> list[tuple[str, str, int, datetime]]:
-    """Origin, scope, number and newest close of the signals that are stored, one entry per origin and scope."""
+class SignalOccasion(NamedTuple):
+    """How many signals of one exchange, origin and scope are stored, and up to which close."""
+
+    exchange: str
+    origin: str
+    scope: str
+    signals: int
+    newest_close_at: datetime
+
+
+def signal_occasions(conn: sa.Connection, symbol: str | None = None) -> list[SignalOccasion]:
+    """What signals are stored, of one symbol or of all; by exchange, origin and scope."""
     t = tables.trading_signals.c
-    query = (
-        sa.select(t.origin, t.scope, sa.func.count(), sa.func.max(t.candle_close_at))
-        .group_by(t.origin, t.scope)
-        .order_by(t.origin, t.scope)
-    )
-    return [(origin, scope, count, newest) for origin, scope, count, newest in conn.execute(query)]
+    places = (t.exchange, t.origin, t.scope)
+    query = sa.select(*places, sa.func.count(), sa.func.max(t.candle_close_at)).group_by(*places).order_by(*places)
+    if symbol is not None:
+        query = query.where(t.symbol == symbol)
+    return [SignalOccasion(*row) for row in conn.execute(query)]
 
 
 def detail(signal: RowMapping) -> dict[str, Any]:

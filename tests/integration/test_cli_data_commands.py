@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
 from pipeline.storage import tables
+from pipeline.storage.candles import ensure_series
 from pipeline.storage.database import Database
 from tests.support.candle_rows import START, csv_lines, raw_rows
-from tests.support.cli import line_with, words
+from tests.support.cli import Signals, line_with, words
 from tests.support.database import a_series_of, a_stored_signal
 
 HOUR = timedelta(hours=1)
@@ -122,11 +125,59 @@ def test_symbol_and_timeframe_may_be_said_for_files_that_do_not_tell(signals, tm
     assert "symbol" in silent.err
 
 
+def test_the_bars_that_an_import_changes_are_named_with_their_values_before_kept(signals, tmp_path, database):
+    write_csv(tmp_path, "BTCUSDT-1h.csv")
+    write_csv(tmp_path, "ETHUSDT-1h.csv", symbol="ETH/USDT")
+    arguments = ("import", "candles", "BTCUSDT-1h.csv", "ETHUSDT-1h.csv", "--exchange", "binance")
+    signals(*arguments)
+    for name in ("BTCUSDT-1h.csv", "ETHUSDT-1h.csv"):
+        lines = (tmp_path / name).read_text(encoding="utf-8").splitlines()
+        lines[3:5] = [re.sub(r"[^,]*$", "99", line) for line in lines[3:5]]
+        (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
+
+    as_json = signals(*arguments, "--json").json
+    write_csv(tmp_path, "BTCUSDT-1h.csv")
+    write_csv(tmp_path, "ETHUSDT-1h.csv", symbol="ETH/USDT")
+    said = signals(*arguments)
+
+    assert (as_json["rows_changed"], len(as_json["changed"])) == (4, 4)
+    assert as_json["changed"][0] == {"symbol": "BTC/USDT", "timeframe": "1h", "open_at": "2024-01-01T02:00:00Z"}
+    assert line_with(said, "changed").split(maxsplit=2)[1:] == [
+        "4",
+        "BTC/USDT 1h 2024-01-01 02:00, BTC/USDT 1h 2024-01-01 03:00, ETH/USDT 1h 2024-01-01 02:00 and 1 more; "
+        "the old values are in candle_revisions",
+    ]
+
+
+def test_an_import_that_changes_a_year_names_a_few_bars_and_counts_all(signals, tmp_path):
+    arguments = ("import", "candles", "BTCUSDT-1h.csv", "--exchange", "binance", "--json")
+    write_csv(tmp_path, "BTCUSDT-1h.csv", n_rows=50)
+    signals(*arguments)
+    lines = (tmp_path / "BTCUSDT-1h.csv").read_text(encoding="utf-8").splitlines()
+    changed = [lines[0], *(re.sub(r"[^,]*$", "99", line) for line in lines[1:])]
+    (tmp_path / "BTCUSDT-1h.csv").write_text("\n".join(changed), encoding="utf-8")
+
+    found = signals(*arguments).json
+
+    assert found["rows_changed"] == 50
+    assert [bar["open_at"] for bar in found["changed"][:2]] == ["2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"]
+    assert len(found["changed"]) == 20
+
+
+def test_a_second_exchange_makes_the_import_say_how_to_choose(signals, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
+    write_csv(tmp_path, "BTCUSDT-1h.csv")
+    first, second = (signals("import", "candles", "BTCUSDT-1h.csv", "--exchange", e) for e in ("binance", "kraken"))
+    assert "signals.toml" not in first.out
+    assert 'exchange = "kraken"' in second.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--exchange", "Binance"), "must be lower case like binance"),
         (("--exchange", "simulated"), "not simulated"),
+        (("--exchange", "all"), "not simulated or all, was 'all'"),
         (("--exchange", "binance", "--timeframe", "7m"), "timeframe must be one of 1m"),
         (("--exchange", "binance", "--symbol", "?"), "symbol must read like BTC/USDT"),
         ((), "Missing option '--exchange'"),
@@ -144,10 +195,12 @@ def test_wrong_usage_of_the_import_is_told_before_anything_is_read(signals, tmp_
 
 
 def put_signals(database: Database, *changes: dict[str, Any]) -> None:
+    """Store signals, of the simulated exchange unless they say otherwise: that of the default settings."""
     number = a_series_of(database)
     with database.begin() as conn:
         for change in changes:
-            conn.execute(sa.insert(tables.trading_signals).values(a_stored_signal(number, **change)))
+            row = a_stored_signal(number, **{"exchange": "simulated"} | change)
+            conn.execute(sa.insert(tables.trading_signals).values(row))
 
 
 def active(**changes: Any) -> dict[str, Any]:
@@ -214,6 +267,82 @@ def test_signals_are_found_by_symbol_in_any_spelling_and_by_the_name_of_their_re
     assert [s["symbol"] for s in signals("list", "--scope", "fast-sma", "--all", "--json").json] == ["SOL/USDT"]
 
 
+@pytest.fixture
+def two_markets(database: Database) -> None:
+    """The same moment on binance, which was imported, and on the simulated market."""
+    put_signals(database, active(description="-"), active(exchange="binance", symbol="ETH/USDT", description="-"))
+
+
+def exchanges_of(signals: Signals, *arguments: str) -> list[str]:
+    """The exchanges of the signals that a list prints."""
+    rows = signals("list", *arguments).out.splitlines()[1:]
+    return sorted(words(row)[-3] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "exchanges"),
+    [
+        ({}, (), ["simulated"]),
+        ({"SOURCE": "files"}, (), ["binance"]),
+        ({"SOURCE": "files", "EXCHANGE": "binance"}, (), ["binance"]),
+        ({"SOURCE": "files"}, ("--exchange", "simulated"), ["simulated"]),
+        ({}, ("--exchange", "binance"), ["binance"]),
+        ({}, ("--exchange", "all"), ["binance", "simulated"]),
+    ],
+    ids=str,
+)
+def test_signals_are_listed_of_the_exchange_that_the_settings_mean_or_the_one_that_is_named(
+    signals, two_markets, monkeypatch, settings, arguments, exchanges
+):
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SIGNALS_MARKET__{name}", value)
+    assert exchanges_of(signals, *arguments) == exchanges
+    assert len(signals("list", *arguments, "--json").json) == len(exchanges)
+
+
+def test_a_named_replay_is_found_whatever_exchange_it_was_made_of(signals, database):
+    put_signals(database, {"exchange": "binance", "origin": "replay", "scope": "fast"})
+    assert len(signals("list", "--scope", "fast", "--all", "--json").json) == 1
+    assert signals("list", "--scope", "fast", "--exchange", "simulated", "--all", "--json").json == []
+
+
+def test_where_no_exchange_is_chosen_every_imported_one_is_listed_but_never_the_simulated_one(
+    signals, two_markets, database, monkeypatch
+):
+    monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
+    with database.begin() as conn:
+        ensure_series(conn, [SeriesKey("kraken", "BTC/USDT", Timeframe.H1)])
+    put_signals(database, active(exchange="kraken", description="-"))
+
+    said = signals("list")
+
+    assert exchanges_of(signals) == ["binance", "kraken"]
+    assert "because several were imported: binance, kraken; signals of each are shown" in said.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"SOURCE": "files"}, "market.exchange must be set, because no candles were imported yet"),
+        ({"SOURCE": "files", "EXCHANGE": "kraken"}, "market.exchange must be one that was imported (none), was kraken"),
+    ],
+    ids=str,
+)
+def test_settings_that_mean_no_stored_exchange_list_nothing_and_say_why(signals, database, monkeypatch, settings, why):
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SIGNALS_MARKET__{name}", value)
+    with database.begin() as conn:
+        number = ensure_series(conn, [SeriesKey("simulated", "BTC/USDT", Timeframe.H1)]).popitem()[1]
+        conn.execute(sa.insert(tables.trading_signals).values(a_stored_signal(number, **active(exchange="simulated"))))
+
+    said = signals("list")
+
+    assert (said.code, said.out) == (0, "")
+    assert said.err.startswith(why)
+    assert "1 live signals" in said.err
+    assert "exist: try --exchange simulated --all" in said.err
+
+
 def test_a_limit_keeps_the_best_and_says_how_many_there_are(signals, database):
     put_signals(database, *(active(rank_score=score / 10) for score in range(1, 6)))
     said = signals("list", "--limit", "2")
@@ -225,11 +354,33 @@ def test_a_limit_keeps_the_best_and_says_how_many_there_are(signals, database):
     ("stored", "arguments", "why"),
     [
         ([], (), "no signal is stored yet"),
-        ([{}], (), "no live signal is active now; 1 have ended or not begun: --all shows them"),
-        ([{"origin": "replay"}], (), "1 replay signals up to 2024-01-01 exist: try --origin replay --all"),
-        ([{"origin": "replay", "scope": "fast"}], (), "exist: try --scope fast --all"),
-        ([{}], ("--symbol", "ETH/USDT"), "no live signal of ETH/USDT is active now; other symbols have some"),
-        ([{}], ("--scope", "nope"), "no 'nope' signal is active now; 1 live signals up to 2024-01-01 exist"),
+        ([{}], (), "no live signal on simulated is active now; 1 have ended or not begun: --all shows them\n"),
+        ([{"origin": "replay"}], (), "1 replay signals up to 2024-01-01 exist: try --origin replay --all\n"),
+        ([{"origin": "replay", "scope": "fast"}], (), "exist: try --scope fast --origin replay --all\n"),
+        (
+            [{}, {"origin": "replay"}],
+            ("--symbol", "ETH/USDT"),
+            "no live signal of ETH/USDT on simulated is active now; "
+            "none of ETH/USDT is stored, other symbols have some\n",
+        ),
+        (
+            [{"origin": "replay", "symbol": "ETH/USDT"}, {"origin": "replay"}, {"exchange": "binance"}],
+            ("--symbol", "ETH/USDT"),
+            "active now; 1 replay signals up to 2024-01-01 exist: try --origin replay --all\n",
+        ),
+        (
+            [{"exchange": "binance", "origin": "replay"}, {"exchange": "binance", "symbol": "ETH/USDT"}],
+            ("--symbol", "BTC/USDT", "--all"),
+            "no live signal of BTC/USDT on simulated is stored; "
+            "1 replay signals up to 2024-01-01 exist: try --exchange binance --origin replay --all\n",
+        ),
+        (
+            [{"origin": "replay"}],
+            ("--scope", "nope"),
+            "no 'nope' signal is active now; "
+            "1 replay signals up to 2024-01-01 exist: try --scope default --origin replay --all\n",
+        ),
+        ([{}], ("--exchange", "kraken"), "on kraken is active now; 1 live signals up to 2024-01-01 exist: try --exch"),
     ],
     ids=str,
 )

@@ -3,6 +3,11 @@
 import pytest
 import sqlalchemy as sa
 
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.market.health import HealthStatus, SeriesState
+from pipeline.storage.candles import ensure_series, record_health
+from pipeline.storage.database import Database
 from pipeline.storage.intake import import_candles
 from tests.support.candle_rows import NOW, raw_rows
 from tests.support.cli import line_with, words
@@ -77,6 +82,76 @@ FROM series"""
     assert found["problems"][0] in said.err
 
 
+def put_health(database: Database, states: dict[str, str | None]) -> None:
+    """Judge series of binance by 'symbol timeframe': BLOCKED for the reason, OK where there is none."""
+    with database.begin() as conn:
+        for subject, reason in states.items():
+            symbol, timeframe = subject.split()
+            key = SeriesKey("binance", symbol, Timeframe(timeframe))
+            state = SeriesState(HealthStatus.BLOCKED if reason else HealthStatus.OK, reason)
+            record_health(conn, "candles", {key: state}, ensure_series(conn, [key]), NOW)
+
+
+STALE = "stale(newest close 2024-01-02 00:00)"
+
+
+@pytest.mark.parametrize(
+    ("states", "advice"),
+    [
+        ({"BTC/USDT 1h": STALE}, "import candles that are newer (as of"),
+        ({"BTC/USDT 1h": STALE, "ETH/USDT 1h": None}, "newer, or leave it out: market.symbols names those"),
+        ({"BTC/USDT 1h": STALE, "BTC/USDT 4h": None}, "newer, or leave 1h out: market.timeframes names those"),
+        ({"BTC/USDT 1h": "gapped(6.1%)", "ETH/USDT 1h": None}, "import what is missing, or leave it out: market.symb"),
+        ({"BTC/USDT 1h": STALE, "ETH/USDT 1h": STALE, "SOL/USDT 1h": None}, "newer, or leave them out: market.symbols"),
+    ],
+    ids=str,
+)
+def test_doctor_says_how_to_leave_out_what_is_blocked_where_others_are_complete(
+    signals, database, monkeypatch, states, advice
+):
+    monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
+    for subject in states:
+        symbol, timeframe = subject.split()
+        import_candles(database, raw_rows(24, symbol=symbol, timeframe=Timeframe(timeframe)), NOW)
+    put_health(database, states)
+
+    problems = signals("doctor", "--json").json["problems"]
+
+    assert len(problems) == 1
+    assert problems[0].startswith("BTC/USDT")
+    assert advice in problems[0]
+
+
+def test_doctor_says_once_what_many_series_share(signals, database, monkeypatch):
+    monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
+    symbols = [f"{base}/USDT" for base in ("ADA", "BTC", "ETH", "SOL", "XRP")]
+    for symbol in symbols:
+        import_candles(database, raw_rows(3, symbol=symbol), NOW)
+    put_health(database, {f"{symbol} 1h": STALE for symbol in symbols})
+
+    problems = signals("doctor", "--json").json["problems"]
+
+    assert len(problems) == 1
+    assert problems[0].startswith("ADA/USDT, BTC/USDT, ETH/USDT and 2 more 1h are blocked: stale")
+
+
+@pytest.mark.parametrize("settings", [{"SYMBOLS": "ETH/USDT"}, {"TIMEFRAMES": "4h"}], ids=str)
+def test_what_the_settings_leave_out_needs_nobody(signals, database, monkeypatch, settings):
+    monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SIGNALS_MARKET__{name}", value)
+    jumped = raw_rows(24)
+    jumped.loc[12:, ["open", "high", "low", "close"]] *= 10
+    import_candles(database, jumped, NOW)
+    import_candles(database, raw_rows(24, symbol="ETH/USDT", timeframe=Timeframe.H4), NOW)
+    put_health(database, {"BTC/USDT 1h": STALE, "ETH/USDT 4h": None})
+
+    said = signals("doctor")
+
+    assert (said.code, said.err) == (0, "")
+    assert "Price jumps that nobody has accepted" in said.out
+
+
 def test_f08_a_price_jump_needs_a_person_until_it_is_accepted(signals, database, monkeypatch):
     monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
     rows = raw_rows(6)
@@ -103,6 +178,7 @@ def test_f08_a_price_jump_needs_a_person_until_it_is_accepted(signals, database,
         (["binance", "kraken"], {}, "market.exchange must be set, because several were imported: binance, kraken"),
         (["binance"], {"EXCHANGE": "kraken"}, "signals import candles PATH --exchange kraken"),
         (["binance"], {"SYMBOLS": "BTC/USDT,ETH/USDT"}, "ETH/USDT are not: import or leave them out"),
+        (["binance"], {"TIMEFRAMES": "1h,4h"}, "market.timeframes must be stored on binance, 4h are not: import or le"),
     ],
     ids=str,
 )

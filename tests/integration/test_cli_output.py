@@ -4,15 +4,18 @@ import io
 import json
 import re
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from pipeline.cli import COMMANDS
-from pipeline.cli.display import Column, as_text, json_text, price, show_table
+from pipeline.cli.display import Column, as_text, json_text, price, seconds, show_table
 from pipeline.cli.inspecting import leaves
+from pipeline.cli.listing import show_signals
 from pipeline.settings import Settings, load_settings
 from tests.support.candle_rows import START
 from tests.support.cli import words
+from tests.support.database import a_stored_signal
 from tests.support.real_data import ROOT
 
 
@@ -30,6 +33,13 @@ from tests.support.real_data import ROOT
 )
 def test_a_price_has_the_digits_that_matter(value, text):
     assert price(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0372, "0.04"), (1.3, "1.3"), (34.44, "34.4"), (1234.56, "1,234.6"), (0.0, "0.00")]
+)
+def test_a_duration_has_one_decimal_and_a_short_one_two(value, text):
+    assert seconds(value) == text
 
 
 def test_a_cell_is_one_line_and_what_is_absent_is_a_dash():
@@ -50,10 +60,15 @@ class Terminal(io.StringIO):
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: list[Column], rows: list[list[object]]) -> list[str]:
+    return seen(monkeypatch, 40, lambda: show_table(columns, rows))
+
+
+def seen(monkeypatch: pytest.MonkeyPatch, width: int, show: Callable[[], None]) -> list[str]:
+    """The lines that ``show`` prints on a terminal, without colours."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("COLUMNS", "40")
-    show_table(columns, rows)
+    monkeypatch.setenv("COLUMNS", str(width))
+    show()
     return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in terminal.getvalue().splitlines()]
 
 
@@ -75,6 +90,14 @@ def test_a_table_that_no_terminal_has_room_for_is_shown_row_by_row(monkeypatch):
     lines = on_a_terminal(monkeypatch, columns, [["value"] * 6] * 2)
     assert lines[:2] == ["column0  value", "column1  value"]
     assert len(lines) == 13
+
+
+@pytest.mark.parametrize(("exchanges", "is_shown"), [(("binance", "binance"), False), (("binance", "kraken"), True)])
+def test_signals_of_several_exchanges_name_theirs_however_narrow_the_terminal(monkeypatch, exchanges, is_shown):
+    rows = [a_stored_signal(1, exchange=exchange) for exchange in exchanges]
+    lines = seen(monkeypatch, 95, lambda: show_signals(rows, has_status=False))
+    assert words(lines[0])[:3] == ["score", "symbol", "tf"]
+    assert ("exchange" in lines[0]) is is_shown
 
 
 # The pages
@@ -123,3 +146,17 @@ def test_the_help_of_a_command_teaches_with_an_example(signals, name):
     assert said.code == 0
     example = "symbol,weight,valid_from" if name == "positions import" else f"signals {name}"
     assert example in said.out.split("Example", 1)[1]
+
+
+@pytest.mark.parametrize("name", ["", "import", "profile", "positions"])
+def test_the_summaries_of_commands_are_short_enough_to_stand_on_their_line(signals, name):
+    summaries = signals(*name.split(), "--help").out.split("Commands:\n")[1].splitlines()
+    assert len(summaries) > 0
+    assert [line for line in summaries if line.endswith("...") or not re.match(r"  \w+ +[A-Z]", line)] == []
+
+
+def test_the_help_of_the_list_says_the_order_of_both_lists(signals):
+    for arguments in (("--help",), ("list", "--help")):
+        said = " ".join(signals(*arguments).out.split())
+        assert "best first" in said
+        assert "newest first" in said

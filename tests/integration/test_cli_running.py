@@ -37,7 +37,8 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder, folder / "home"
         self.env = environment(self.home)
-        self.shown = self.signals("demo")
+        # Whatever market the settings name, the demo is about the simulated one.
+        self.shown = self.signals("demo", SIGNALS_MARKET__SOURCE="files", SIGNALS_MARKET__EXCHANGE="binance")
         self.address = start_kept(self.home)
 
     def signals(self, *arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -153,7 +154,7 @@ REFUSED = {
     "a replay of a day to come": (
         ("replay", "--name", "a", "--from", day(1), "--to", "2999-01-01"), 2, "must not be after today",
     ),
-    "no day": (("backfill", "--from", "yesterday", "--to", day(1)), 2, "'yesterday' does not match the format"),
+    "no day": (("backfill", "--from", "yesterday", "--to", day(1)), 2, "must be a day like 2024-06-30, was 'yesterday'"),
     "a day before any partition": (
         ("backfill", "--from", "2009-12-31", "--to", "2010-01-02"), 2, "must not be before 2010-01-01, was 2009-12-31",
     ),
@@ -174,7 +175,7 @@ REFUSED = {
         ("replay", "--name", "a", "--from", day(1), "--to", day(1), "--set", "market"), 2, "must read KEY=VALUE",
     ),
     "days without candles": (
-        ("replay", "--name", "a", "--from", "2019-01-01", "--to", "2019-01-02"), 1, "there are none of simulated",
+        ("replay", "--name", "a", "--from", "2019-01-01", "--to", "2019-01-02"), 1, "simulated has none from 2019-01-01",
     ),
 }  # fmt: skip
 
@@ -202,6 +203,33 @@ def test_files_that_were_never_imported_are_asked_for(demo, name):
         "error: market.exchange must be set, because no candles were imported yet; `signals import candles PATH "
         "--exchange NAME` reads files\n"
     )
+
+
+def test_a_backfill_says_which_series_it_had_to_doubt_and_refuses_days_without_candles(demo):
+    opens = (datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48))
+    lines = [f"{at:%Y-%m-%d %H:%M},10,11,9,10,5" for at in opens]
+    (demo.folder / "ADAUSDT-1h.csv").write_text("\n".join(["open_time,open,high,low,close,volume", *lines]))
+    assert demo.signals("import", "candles", "ADAUSDT-1h.csv", "--exchange", "kraken").returncode == 0
+
+    done = demo.signals("backfill", "--from", "2024-03-01", "--to", "2024-03-02", SIGNALS_MARKET__SOURCE="files")
+    empty = demo.signals("backfill", "--from", "2024-02-01", "--to", "2024-02-02", SIGNALS_MARKET__SOURCE="files")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("kraken ADA/USDT 1h is partial: insufficient_history(47<448)") == 1
+    assert empty.returncode == 1
+    assert empty.stderr.endswith(
+        "error: the days must have stored candles, kraken has none from 2024-02-01 to 2024-02-02; `signals doctor` "
+        "shows what is stored\n"
+    )
+
+
+def test_a_replay_says_that_its_name_held_other_settings(demo):
+    arguments = ("replay", "--name", "once", "--from", day(2), "--to", day(1))
+    first, again = demo.signals(*arguments), demo.signals(*arguments)
+    other = demo.signals(*arguments, "--set", "risk.min_signal_confidence=0.1")
+
+    assert "other settings" not in first.stderr + again.stderr
+    assert "once held rows of other settings" in other.stderr
 
 
 # What interrupts
@@ -234,7 +262,7 @@ def test_an_interrupted_backfill_leaves_no_half_batch_and_the_chain_free(demo, s
 
 def locked(address: DatabaseAddress) -> bool:
     """Whether a run of the chain is in progress."""
-    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = "
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = "
     return bool(query(address.libpq, held + str(CHAIN_LOCK)))
 
 
