@@ -154,7 +154,7 @@ REFUSED = {
     "a replay of a day to come": (
         ("replay", "--name", "a", "--from", day(1), "--to", "2999-01-01"), 2, "must not be after today",
     ),
-    "no day": (("backfill", "--from", "yesterday", "--to", day(1)), 2, "must be a day like 2024-06-30, was 'yesterday'"),
+    "no day": (("backfill", "--from", "yesterday", "--to", day(1)), 2, "a day like 2024-06-30, was 'yesterday'"),
     "a day before any partition": (
         ("backfill", "--from", "2009-12-31", "--to", "2010-01-02"), 2, "must not be before 2010-01-01, was 2009-12-31",
     ),
@@ -175,7 +175,7 @@ REFUSED = {
         ("replay", "--name", "a", "--from", day(1), "--to", day(1), "--set", "market"), 2, "must read KEY=VALUE",
     ),
     "days without candles": (
-        ("replay", "--name", "a", "--from", "2019-01-01", "--to", "2019-01-02"), 1, "simulated has none from 2019-01-01",
+        ("replay", "--name", "a", "--from", "2019-01-01", "--to", "2019-01-02"), 1, "simulated has none from 2019",
     ),
 }  # fmt: skip
 
