@@ -16,8 +16,10 @@ import psycopg
 
 from pipeline.domain.errors import ConfigurationError, OperatorError
 from pipeline.storage.address import DatabaseAddress
+from pipeline.storage.home import unusable
 from pipeline.storage.log_files import last_lines
-from pipeline.storage.server import DAGSTER_DATABASE, ensure_database
+from pipeline.storage.server import DAGSTER_DATABASE
+from pipeline.storage.server_access import ensure_database
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMA_LOCK = 0x64616773  # "dags": one process at a time makes or migrates Dagster's tables
@@ -48,7 +50,7 @@ def dagster_environment(home: Path, address: DatabaseAddress) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         _copy_settings(CHECKOUT / "dagster.yaml", folder / "dagster.yaml")
     except OSError as error:
-        raise ConfigurationError(f"SIGNALS_HOME must be a folder that can be written, was {home}: {error}") from error
+        raise unusable(home, error) from error
     return variables
 
 

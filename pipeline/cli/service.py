@@ -1,43 +1,46 @@
 """What `signals up` serves: Dagster's web server and daemon over one database, until somebody stops them.
 
 One service per ``SIGNALS_HOME``. It holds a lock as long as it lives and notes beside it who it is, so that a
-second `signals up` can say what runs and `signals down` can end it. Add a child in `_children`; commands and
-their output are elsewhere.
+second `signals up` can say what runs and `signals down` can end it. Add a child in `_children`; whether they do
+their work is asked in `pipeline.cli.readiness`; commands and their output are elsewhere.
 """
 
 import errno
-import http.client
 import json
 import os
 import signal
 import socket
 import sysconfig
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from types import FrameType
 from typing import Self
 
 import psutil
 
 from pipeline.cli.dagster_home import CHECKOUT, dagster_environment, prepare_dagster
+from pipeline.cli.readiness import Watch, Work
 from pipeline.cli.supervision import MARK, ChildSpec, Supervisor, end_marked
 from pipeline.domain.errors import ConfigurationError, OperatorError
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.file_lock import is_locked, open_lock, wait_for_lock
+from pipeline.storage.home import unusable
 from pipeline.storage.log_files import tail
 
-WORKSPACE = CHECKOUT / "workspace.yaml"
+CODE = "pipeline.definitions"  # as in workspace.yaml, which Dagster's own commands read
 PORTS_TRIED = 100
 READY_TIMEOUT_S = 120.0
 NOTE_TIMEOUT_S = 5.0
 ROUND_S = 0.2
 CLOCK_STEP_S = 60.0  # the kernel's birth times move with the wall clock when that is set
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, not bound, where ours answers
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -98,50 +101,56 @@ def serve(
     home: Path,
     address: DatabaseAddress,
     *,
-    on_ready: Callable[[RunningService], None],
+    on_ready: Callable[[RunningService, Work], None],
     say: Callable[[str], None],
     host: str = "127.0.0.1",
     port: int = 3000,
-    workspace: Path = WORKSPACE,
+    code: str = CODE,
     keep_database: Callable[[], bool] | None = None,
 ) -> int:
     """Serve until INT or TERM, then end every process within 10 s; returns the exit code.
 
-    ``on_ready`` is called once, when the UI answers; ``say`` gets a sentence for whatever else a person
-    should know; ``keep_database`` is called every round, brings an embedded server back, and says whether it
-    had to. A second INT or TERM waits for nothing. Raises ``AlreadyRunningError``, and ``OperatorError`` for
-    a child that does not stay alive.
+    ``on_ready`` is called once, when the code (a module with definitions) is loaded and the scheduler lives. Code
+    that does not load is told through ``say`` and served all the same, so that it can be mended and reloaded;
+    ``say`` gets a sentence for whatever else a person should know. ``keep_database`` is called every round, brings
+    an embedded server back, and says whether it had to. A second INT or TERM waits for nothing. Raises
+    ``AlreadyRunningError``, and ``OperatorError`` for a child that does not stay alive or a service that never works.
     """
     home = home.resolve()
-    with _stop_requests() as requests, _only_service(home) as note:
+    with (
+        _stop_requests() as requests,
+        _only_service(home) as note,
+        tempfile.TemporaryDirectory(prefix="signals-") as sockets,
+    ):
         end_marked(note.marks - {note.mark})  # what a supervisor that was killed left behind
         variables = dagster_environment(home, address)
         prepare_dagster(variables)
         free = _free_port(host, port)
         if free != port:
             say(f"port {port} is taken; the UI will answer on port {free}")
-        note = replace(note, url=f"http://{host}:{free}", marks=frozenset({note.mark}))
+        note = replace(note, url=f"http://{f'[{host}]' if ':' in host else host}:{free}", marks=frozenset({note.mark}))
         note.write(home)
         supervisor = Supervisor(
-            specs=_children(host, free, workspace),
+            specs=_children(host, free, code, Path(variables["DAGSTER_HOME"]), Path(sockets)),
             environment={**os.environ, **variables, MARK: note.mark, "PYTHONUNBUFFERED": "1"},
             logs=home / "logs",
             say=say,
         )
-        deadline, is_ready = time.monotonic() + READY_TIMEOUT_S, False
+        service = RunningService(pid=note.pid, url=note.url, since=datetime.fromisoformat(note.since))
+        watch, ended = Watch(service.url, service.since, on_ready=partial(on_ready, service), say=say), Event()
+        Thread(target=watch.run, args=(ended,), daemon=True).start()
+        deadline = time.monotonic() + READY_TIMEOUT_S
         try:
             while not requests:
                 supervisor.tend()
                 if keep_database is not None and keep_database():
                     say("the database server had ended; it runs again")
-                if not is_ready and _answers(host, free):
-                    is_ready = True
-                    on_ready(RunningService(pid=note.pid, url=note.url, since=datetime.fromisoformat(note.since)))
-                if not is_ready and time.monotonic() > deadline:
-                    log = supervisor.log(supervisor.specs[0])
-                    raise OperatorError(f"{note.url} must answer within {READY_TIMEOUT_S:.0f} s\n{tail(log)}")
+                if not watch.is_ready and not watch.error and time.monotonic() > deadline:
+                    raise OperatorError(_why_not_ready(service, supervisor))
                 time.sleep(ROUND_S)
+            say("stopping; Ctrl-C again waits for nothing")
         finally:
+            ended.set()
             supervisor.end(is_urgent=lambda: len(requests) > 1)
     return 0
 
@@ -185,7 +194,7 @@ def _only_service(home: Path) -> Iterator[_Note]:
         home.mkdir(parents=True, exist_ok=True)
         lock = open_lock(_lock_file(home))
     except OSError as error:
-        raise ConfigurationError(f"SIGNALS_HOME must be a folder that you may write to, was {home}: {error}") from error
+        raise unusable(home, error) from error
     try:
         if not wait_for_lock(lock, 1.0) and (service := running(home)) is not None:
             raise AlreadyRunningError(service)
@@ -224,14 +233,30 @@ def _stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _children(host: str, port: int, workspace: Path) -> tuple[ChildSpec, ...]:
-    """What is served; the first one answers under the service's URL."""
+def _children(host: str, port: int, code: str, folder: Path, sockets: Path) -> tuple[ChildSpec, ...]:
+    """What is served. The code has a process of its own, which the other two ask.
+
+    Each of them would load it for itself otherwise, the daemon anew every minute: code that somebody breaks would
+    stop the schedules while the UI shows it loaded. The daemon starts after the code: a schedule that its first look
+    misses counts from the next look on, and loses the tick between. The socket's path must be short, a home's may be
+    long.
+    """
     programs = Path(sysconfig.get_path("scripts"))
-    target = ("-w", str(workspace.resolve()))
+    socket_path, workspace = sockets / "code", folder / "workspace.yaml"
+    server = {"socket": str(socket_path), "location_name": code}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML
+    target = ("-w", str(workspace))
+    loaded = ("-m", code, "--location-name", code, "-d", str(CHECKOUT))
     return (
+        ChildSpec("code", (f"{programs}/dagster", "code-server", "start", "-s", str(socket_path), *loaded)),
         ChildSpec("webserver", (f"{programs}/dagster-webserver", "-h", host, "-p", str(port), *target)),
-        ChildSpec("daemon", (f"{programs}/dagster-daemon", "run", *target)),
+        ChildSpec("daemon", (f"{programs}/dagster-daemon", "run", *target), after=socket_path),
     )
+
+
+def _why_not_ready(service: RunningService, supervisor: Supervisor) -> str:
+    logs = "\n".join(f"{log}\n{tail(log)}" for log in map(supervisor.log, supervisor.specs))
+    return f"{service.url} must answer and the scheduler live within {READY_TIMEOUT_S:.0f} s; the logs end with\n{logs}"
 
 
 def _free_port(host: str, wanted: int) -> int:
@@ -249,17 +274,6 @@ def _free_port(host: str, wanted: int) -> int:
                 ) from error
         return port
     raise ConfigurationError(f"one of the {PORTS_TRIED} ports from {wanted} on must be free; choose another")
-
-
-def _answers(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=2)
-    try:
-        connection.request("GET", "/server_info")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _is_held(lock: Path) -> bool:

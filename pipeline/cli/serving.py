@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from shlex import quote
 
 import click
@@ -10,10 +11,12 @@ import sqlalchemy as sa
 
 from pipeline.cli import display
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
+from pipeline.cli.readiness import Work, ask
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
 from pipeline.cli.session import open_database
 from pipeline.settings import CONFIG_VARIABLE, Settings, config_file, load_settings
 from pipeline.storage import server, tables
+from pipeline.storage.home import require_home
 
 
 @click.command("up")
@@ -23,7 +26,8 @@ def up_command(port: int | None, prepare: bool) -> None:
     """Serve the Dagster UI and run the schedules until Ctrl-C.
 
     Starts the embedded database unless SIGNALS_DATABASE_URL names a server, brings both databases up to date, and
-    keeps the web server and the daemon alive. Everything listens on 127.0.0.1.
+    keeps the web server and the daemon alive. Everything listens on 127.0.0.1. What does not load, because a
+    strategy has an error in it or the settings are wrong by now, is told and loaded again once it is mended.
 
     \b
     Examples:
@@ -31,6 +35,7 @@ def up_command(port: int | None, prepare: bool) -> None:
       eval "$(signals up --prepare)" && dagster dev -w workspace.yaml
     """
     settings = load_settings()
+    require_home(settings.home)
     if config_file().is_file():
         os.environ[CONFIG_VARIABLE] = str(config_file().resolve())  # the code location may have another working folder
     if prepare:
@@ -58,6 +63,7 @@ def up_command(port: int | None, prepare: bool) -> None:
 def down_command() -> None:
     """Stop the service and the embedded database of this home, whoever started them."""
     home = load_settings().home
+    require_home(home)
     served, database = stop_service(home), server.stop(home)
     stopped = [name for name, was in (("the service", served), ("the database", database)) if was]
     click.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
@@ -68,11 +74,8 @@ def down_command() -> None:
 def status_command(as_json: bool) -> None:
     """Tell what runs, what is stored, and how old the newest candles are."""
     settings = load_settings()
-    service = running(settings.home)
-    facts: dict[str, object] = {
-        "home": str(settings.home.resolve()),
-        "service": service.url or "starting" if service else "not running",
-    }
+    require_home(settings.home)
+    facts: dict[str, object] = {"home": str(settings.home.resolve()), **_service_facts(settings.home)}
     if settings.database_url is None:
         state = server.status(settings.home)
         facts["database"] = f"embedded, port {state.port}" if state.running else "embedded, not running"
@@ -80,24 +83,55 @@ def status_command(as_json: bool) -> None:
         is_readable = state.running or state.size > 0
     else:
         facts["database"], is_readable = "SIGNALS_DATABASE_URL", True
-    if is_readable:
-        with open_database(settings) as database, database.begin() as conn:
-            for table in (tables.series, tables.trading_signals):
-                facts[table.name] = conn.scalar(sa.select(sa.func.count()).select_from(table))
-            t = tables.trading_signals.c
-            active = sa.and_(t.status == "ACTIVE", t.origin == "live", t.expires_at > datetime.now(UTC))
-            facts["active_signals"] = conn.scalar(
-                sa.select(sa.func.count()).select_from(tables.trading_signals).where(active)
-            )
-            health = tables.source_health.c
-            for status, count in conn.execute(sa.select(health.status, sa.func.count()).group_by(health.status)):
-                facts[f"series_{status.lower()}"] = count
-            facts["newest_live_close"] = conn.scalar(sa.select(sa.func.max(tables.watermarks.c.reached)))
-    if as_json:
-        click.echo(display.json_text(facts))
+    try:
+        if is_readable:
+            facts |= _stored_facts(settings)
+    finally:  # what runs is worth knowing, above all when the database does not answer
+        if as_json:
+            click.echo(display.json_text(facts))
+        else:
+            columns = [display.Column(title="what"), display.Column(title="state", wraps=True)]
+            display.show_table(columns, [[key.replace("_", " "), value] for key, value in facts.items()])
+
+
+def _service_facts(home: Path) -> dict[str, object]:
+    service = running(home)
+    if service is None:
+        return {"service": "not running"}
+    work = ask(service.url) if service.url else None
+    if work is None:
+        return {"service": "starting"}
+    if work.error:
+        schedules = f"not running, the code does not load: {work.error.strip()}"
+    elif not work.is_loaded:
+        schedules = "not running, the code is being loaded"
     else:
-        columns = [display.Column(title="what"), display.Column(title="state", wraps=True)]
-        display.show_table(columns, [[key.replace("_", " "), value] for key, value in facts.items()])
+        schedules = "running" if work.next_run_at else "switched off"
+    last = work.last_run
+    return {
+        "service": service.url,
+        "schedules": schedules,
+        "next_run": work.next_run_at,
+        "last_run": last and last.status,
+        "last_run_at": last and last.created_at,
+    }
+
+
+def _stored_facts(settings: Settings) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    with open_database(settings) as database, database.begin() as conn:
+        for table in (tables.series, tables.trading_signals):
+            facts[table.name] = conn.scalar(sa.select(sa.func.count()).select_from(table))
+        t = tables.trading_signals.c
+        active = sa.and_(t.status == "ACTIVE", t.origin == "live", t.expires_at > datetime.now(UTC))
+        facts["active_signals"] = conn.scalar(
+            sa.select(sa.func.count()).select_from(tables.trading_signals).where(active)
+        )
+        health = tables.source_health.c
+        for status, count in conn.execute(sa.select(health.status, sa.func.count()).group_by(health.status)):
+            facts[f"series_{status.lower()}"] = count
+        facts["newest_live_close"] = conn.scalar(sa.select(sa.func.max(tables.watermarks.c.reached)))
+    return facts
 
 
 def _prepare(settings: Settings) -> None:
@@ -115,5 +149,6 @@ def _prepare(settings: Settings) -> None:
         display.remark("the database keeps running; `signals down` stops it")
 
 
-def _ready(service: RunningService) -> None:
-    click.echo(f"Dagster UI  {service.url}\nstop with   Ctrl-C, or `signals down` from elsewhere")
+def _ready(service: RunningService, work: Work) -> None:
+    runs = f"{display.instant(work.next_run_at)} UTC" if work.next_run_at else "none, the schedules are switched off"
+    click.echo(f"Dagster UI  {service.url}\nnext run    {runs}\nstop with   Ctrl-C, or `signals down` from elsewhere")

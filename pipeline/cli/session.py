@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
+import sqlalchemy as sa
+
 from pipeline.domain.errors import ConfigurationError
 from pipeline.settings import Settings
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
+from pipeline.storage.home import require_home
 from pipeline.storage.schema import migrate
-from pipeline.storage.server import embedded_server, ensure_database
+from pipeline.storage.server import embedded_server
+from pipeline.storage.server_access import ensure_database
 
 
 @contextmanager
@@ -17,11 +22,12 @@ def database_address(settings: Settings) -> Iterator[DatabaseAddress]:
     if settings.database_url is not None:
         try:
             address = DatabaseAddress.parse(settings.database_url.get_secret_value())
+            ensure_database(address)
         except ConfigurationError as error:
             raise ConfigurationError(f"SIGNALS_DATABASE_URL (database_url): {error}") from error
-        ensure_database(address)
         yield address
     else:
+        require_home(settings.home)
         with embedded_server(settings.home) as address:
             yield address
 
@@ -32,7 +38,22 @@ def open_database(settings: Settings) -> Iterator[Database]:
     with database_address(settings) as address:
         database = Database(address)
         try:
-            migrate(database)
+            with _permitted(address):
+                migrate(database)
             yield database
         finally:
             database.close()
+
+
+@contextmanager
+def _permitted(address: DatabaseAddress) -> Iterator[None]:
+    """Say what a role of a server that somebody set up by hand lacks."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction):
+            raise
+        raise ConfigurationError(
+            f"the database's user must own it, or be allowed to make tables in it, at {address}: "
+            f"{str(error.orig).partition(chr(10))[0]}"
+        ) from error

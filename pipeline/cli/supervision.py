@@ -44,6 +44,7 @@ class ChildSpec:
 
     name: str
     command: tuple[str, ...]
+    after: Path | None = None  # what another child makes, and this one is not started without
 
 
 @dataclass(slots=True)
@@ -83,7 +84,8 @@ class Supervisor:
         for child in self._children:
             if child.process is not None and child.process.poll() is not None:
                 self._note_death(child, child.process.returncode)
-            if child.process is None and now >= child.resume_at:
+            is_due = now >= child.resume_at and (child.spec.after is None or child.spec.after.exists())
+            if child.process is None and is_due:
                 self._start(child)
         if now - self._shortened_at > SHORTEN_EVERY_S:
             self._shortened_at = now

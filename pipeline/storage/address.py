@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from pipeline.domain.errors import ConfigurationError
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2")
@@ -59,7 +62,8 @@ class DatabaseAddress:
         host, parameters = found["host"], dict(parse_qsl(found["query"] or "", keep_blank_values=True))
         if host.lower().startswith("%2f"):
             host, parameters = "", {"host": unquote(host), **parameters}
-        if not _HOST.fullmatch(host):
+        numbered = _HOST.fullmatch(host)
+        if numbered is None or not 0 < int((numbered[2] or ":5432")[1:]) < 65_536:
             raise ConfigurationError(
                 "database URL must name one host and a numeric port, such as host:5432, "
                 "with any / ? @ in the password written %2F %3F %40"
@@ -67,13 +71,20 @@ class DatabaseAddress:
         database = parameters.pop("dbname", "") or unquote(found["database"] or "")
         if not database:
             raise ConfigurationError(f"database URL must name a database, as in {EXAMPLE}")
-        return cls(
+        address = cls(
             host=host,
             database=database,
             user=unquote(user) or None,
             password=unquote(password) or None,
             parameters=tuple(parameters.items()),
         )
+        try:
+            conninfo_to_dict(address.libpq)
+        except psycopg.ProgrammingError as error:
+            raise ConfigurationError(
+                f"database URL must have parameters that PostgreSQL knows: {str(error).strip()}"
+            ) from error
+        return address
 
     @property
     def sqlalchemy(self) -> str:

@@ -11,20 +11,20 @@ import secrets
 import socket
 import subprocess
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
-from pipeline.domain.errors import ConfigurationError, ServerError
+from pipeline.domain.errors import ServerError
 from pipeline.storage import server_process as processes
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.file_lock import exclusive, open_lock, try_lock
 from pipeline.storage.log_files import tail
+from pipeline.storage.server_access import create_missing
 from pipeline.storage.server_account import MAJOR_VERSION, choose_account, own_data, program
 from pipeline.storage.server_process import HOST, ROLE, Postmaster, ServerFiles
 
@@ -32,7 +32,6 @@ DATABASE = "signals"
 DAGSTER_DATABASE = "dagster"
 FIRST_PORT, PORTS = 15_432, 10_000  # below the range from which systems take ports for outgoing connections
 PORT_ATTEMPTS = 5
-CREATION_LOCK = 0x64617461  # "data": who creates the same database at the same time gets an error otherwise
 ANOTHER_HOME = "set SIGNALS_HOME to a folder that you may write to, or SIGNALS_DATABASE_URL to a server of your own"
 
 
@@ -120,19 +119,6 @@ def status(home: Path) -> ServerStatus:
         )
 
 
-def ensure_database(address: DatabaseAddress) -> None:
-    """Create the database if its server lacks it; for a server that somebody set up by hand."""
-    try:
-        psycopg.connect(address.libpq, connect_timeout=10).close()
-    except psycopg.OperationalError as refused:
-        try:
-            _create_missing(address, (address.database,))
-        except psycopg.Error as error:
-            raise ConfigurationError(
-                f"the database must exist or be one that may be created at {address}: {refused}; {error}"
-            ) from error
-
-
 @contextmanager
 def _starting(files: ServerFiles) -> Iterator[None]:
     with _explained(files):
@@ -157,22 +143,13 @@ def _explained(files: ServerFiles) -> Iterator[None]:
 def _running_server(files: ServerFiles) -> DatabaseAddress:
     address = _address(files, processes.settled(files) or _start(files))
     try:
-        _create_missing(address, (DATABASE, DAGSTER_DATABASE))
+        create_missing(address, (DATABASE, DAGSTER_DATABASE))
     except psycopg.Error as error:
         raise ServerError(
             f"the database server runs at {address}, but is of no use; {processes.advice(files)}\n"
             f"  {error}\n{tail(files.log)}"
         ) from error
     return address
-
-
-def _create_missing(address: DatabaseAddress, names: Sequence[str]) -> None:
-    with psycopg.connect(address.with_database("postgres").libpq, autocommit=True, connect_timeout=10) as conn:
-        conn.execute("SELECT pg_advisory_lock(%s)", [CREATION_LOCK])
-        known = {name for (name,) in conn.execute("SELECT datname FROM pg_database")}
-        for name in names:
-            if name not in known:
-                conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def _start(files: ServerFiles) -> Postmaster:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
+from pipeline.cli.service import CODE
 from pipeline.domain.errors import ConfigurationError
 from pipeline.storage.address import DatabaseAddress
 from tests.support.postgres import drop_database
@@ -84,6 +86,12 @@ def test_tables_are_not_looked_at_again_until_they_are_gone(prepared, environmen
 def test_each_reader_gets_the_address_as_it_can_read_it(environment):
     assert environment["SIGNALS_DATABASE_URL"].startswith("postgresql://")
     assert environment["SIGNALS_DAGSTER_URL"].startswith("postgresql+psycopg2://")
+
+
+def test_up_serves_the_code_that_dagsters_own_commands_load():
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
+
+    assert workspace == {"load_from": [{"python_module": CODE}]}
 
 
 def test_changed_settings_reach_the_home_at_the_next_start(postgres_server, tmp_path):

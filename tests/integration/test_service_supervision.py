@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ from pipeline.cli.service import AlreadyRunningError, RunningService, running, s
 from pipeline.cli.supervision import marked
 from pipeline.storage.server import status, stop
 from tests.support.processes import kill, python, until
+from tests.support.real_data import ROOT
 
 LOCATION = """
 import time
@@ -31,18 +33,28 @@ def slow() -> None:
 
 defs = dg.Definitions(assets=[quick, slow], executor=dg.in_process_executor)
 """
+WRONG_SETTINGS = """
+from pipeline.domain.errors import ConfigurationError
+
+try:
+    int("1x")
+except ValueError as error:
+    raise ConfigurationError("signals.toml:2: market.timeframes must be known, was 1x") from error
+"""
 SERVE = """
     import functools, sys
     from pathlib import Path
+    from pipeline.cli import readiness
     from pipeline.cli.service import serve
     from pipeline.domain.errors import OperatorError
     from pipeline.storage.server import embedded_server, ensure_running
-    home, workspace, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    home, port = Path(sys.argv[1]), int(sys.argv[2])
+    readiness.RETRY_S = readiness.WATCH_EVERY_S = 1.0
     try:
         with embedded_server(home) as address:
             code = serve(
-                home, address, port=port, workspace=workspace, say=print,
-                on_ready=lambda service: print("ready", service.url),
+                home, address, port=port, code="location", say=print,
+                on_ready=lambda service, work: print("ready", service.url, (work.heartbeat_at - service.since).days),
                 keep_database=functools.partial(ensure_running, home, address),
             )
         sys.exit(code)
@@ -57,17 +69,17 @@ class Served:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.home = folder / "home"
-        self.workspace = folder / "workspace.yaml"
+        self.code = folder / "location.py"
         self.port = port
-        (folder / "location.py").write_text(LOCATION)
-        self.workspace.write_text("load_from: [{python_file: location.py}]\n")
+        self.environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "PYTHONUNBUFFERED": "1"}
+        self.code.write_text(LOCATION)
         self.start()
 
-    def start(self) -> None:
-        """Bring it up and wait until its UI answers."""
+    def start(self, until: str = r"ready http") -> None:
+        """Bring it up and wait until it says what it should."""
         self.lines: list[str] = []
-        self.process = python(SERVE, self.home, self.workspace, self.port)
-        self.until_said(r"ready http")
+        self.process = python(SERVE, self.home, self.port, env=self.environment)
+        self.until_said(until)
 
     def until_said(self, pattern: str) -> re.Match[str]:
         for line in self.process.stdout:
@@ -85,7 +97,7 @@ class Served:
     def children(self) -> dict[str, psutil.Process]:
         found = {}
         for process in psutil.Process(self.service.pid).children():
-            for name in ("dagster-webserver", "dagster-daemon"):
+            for name in ("code-server", "dagster-webserver", "dagster-daemon"):
                 if any(word.endswith(name) for word in process.cmdline()):
                     found[name] = process
         return found
@@ -107,6 +119,14 @@ class Served:
         connection.close()
         return answer["data"]
 
+    def load_error(self) -> str | None:
+        """Why the code is not loaded, as the UI has it."""
+        question = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError {"
+        found = self.graphql(f"{question} ... on PythonError {{ message }} }} }} }} }} }}")
+        (entry,) = found["workspaceOrError"]["locationEntries"]
+        error: str | None = entry["locationOrLoadError"].get("message")
+        return error
+
     def launch(self, asset: str) -> str:
         """The id of a new run; tries again while Dagster's pool holds connections to a killed server."""
         until(lambda: "run" in self._launch(asset))
@@ -114,7 +134,7 @@ class Served:
 
     def _launch(self, asset: str) -> dict[str, Any]:
         selector = {
-            "repositoryLocationName": "location.py",
+            "repositoryLocationName": "location",
             "repositoryName": "__repository__",
             "jobName": "__ASSET_JOB",
             "assetSelection": [{"path": [asset]}],
@@ -168,10 +188,9 @@ def test_a_taken_port_is_said_and_the_next_one_serves(served, taken_port):
     assert int(served.service.url.rsplit(":", 1)[1]) > taken_port
 
 
-def test_the_ui_answers_and_has_loaded_the_code_location(served):
-    found = served.graphql("{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }")
-
-    assert found["workspaceOrError"]["locationEntries"] == [{"name": "location.py", "loadStatus": "LOADED"}]
+def test_ready_means_that_the_code_is_loaded_and_that_the_scheduler_of_this_service_lives(served):
+    assert any(re.fullmatch(rf"ready {re.escape(served.service.url)} 0\n", line) for line in served.lines)
+    assert served.load_error() is None
 
 
 def test_a_run_launched_in_the_ui_succeeds(served):
@@ -182,7 +201,7 @@ def test_a_run_launched_in_the_ui_succeeds(served):
 
 
 def test_a_second_one_says_what_runs_and_where(served):
-    with python(SERVE, served.home, served.workspace, 3000) as second:
+    with python(SERVE, served.home, 3000, env=served.environment) as second:
         said, _ = second.communicate(timeout=30)
 
     assert second.returncode == 4
@@ -198,6 +217,16 @@ def test_a_killed_child_is_started_again(served):
 
     served.until_said(r"daemon ended with exit code -9; starting it again")
     until(lambda: served.children().get("dagster-daemon", before) != before)
+
+
+def test_the_killed_process_that_has_the_code_is_brought_back(served):
+    loader = served.children()["code-server"].children()[0]
+    assert "grpc" in loader.cmdline()
+    kill(loader.pid)
+    until(lambda: served.load_error() is not None)
+
+    until(lambda: served.load_error() is None, timeout_s=30)
+    assert any(process.is_running() for process in served.children()["code-server"].children())
 
 
 def test_a_killed_database_server_comes_back_under_the_running_service(served):
@@ -242,6 +271,45 @@ def test_term_ends_everything_within_ten_seconds_also_what_works(served):
     assert running(served.home) is None
     assert not status(served.home).running
     served.process.communicate()
+
+
+# Code that does not load
+
+
+def test_code_that_does_not_load_is_told_with_its_error_and_served_until_it_is_mended(one_home):
+    served = one_home
+    if served.process.poll() is None:
+        stop_service(served.home)
+        served.process.communicate(timeout=30)
+    served.code.write_text(LOCATION + "def strategy(:\n")
+    served.start(until=r"once that is mended, it is loaded within 1 s, or by Reload in the UI at http")
+
+    told = "".join(served.lines)
+    assert "the code does not load, so that no schedule runs and nothing can be started:\n" in told
+    assert f'File "{served.code}", line {len(LOCATION.splitlines()) + 1}' in told
+    assert "SyntaxError: invalid syntax" in told
+    assert "ready" not in told
+    assert "DagsterUserCodeLoadError" in (served.load_error() or "")
+
+    served.code.write_text(LOCATION + "nothing = unknown\n")
+    assert served.until_said(r"NameError: name 'unknown' is not defined")
+    served.code.write_text(LOCATION)
+    served.until_said(r"ready http")
+    assert served.load_error() is None
+
+
+def test_code_that_is_broken_and_reloaded_while_it_runs_is_told_and_so_is_its_recovery(served):
+    served.code.write_text("raise ValueError('the window must be positive')")
+    served.graphql("mutation { reloadWorkspace { __typename } }")
+
+    assert served.until_said(r"the code does not load")
+    assert served.until_said(rf'File "{re.escape(str(served.code))}", line 1')
+    assert served.until_said(r"ValueError: the window must be positive")
+    served.code.write_text(WRONG_SETTINGS)
+    assert served.until_said(r"^  ConfigurationError: signals.toml:2: market.timeframes must be known, was 1x\n$")
+    served.code.write_text(LOCATION)
+    assert served.until_said(r"the code is loaded again")
+    assert served.load_error() is None
 
 
 def test_a_service_that_never_ran_cannot_be_stopped(tmp_path):

@@ -236,6 +236,10 @@ def test_status_tells_what_runs_and_what_is_stored(up):
 
     facts = json.loads(told.stdout)
     assert facts["service"] == f"http://127.0.0.1:{up.port}"
+    assert facts["schedules"] == "running"
+    assert facts["last_run"] in ("QUEUED", "STARTING", "STARTED", *DONE)
+    next_run = datetime.fromisoformat(facts["next_run"])
+    assert timedelta(0) < next_run - datetime.now(UTC) <= timedelta(minutes=1)
     assert facts["database"] == f"embedded, port {status(up.home).port}"
     assert facts["series"] == 2
     assert facts["trading_signals"] > 0
@@ -243,6 +247,10 @@ def test_status_tells_what_runs_and_what_is_stored(up):
     assert told.returncode == shown.returncode == 0
     assert told.stderr == shown.stderr == ""
     assert f"http://127.0.0.1:{up.port}" in shown.stdout
+
+
+def test_up_says_when_the_schedules_run_next(up):
+    assert re.search(r"^next run    \d{4}-\d\d-\d\d \d\d:\d\d UTC$", up.said, re.MULTILINE)
 
 
 # Whatever is killed
@@ -342,3 +350,30 @@ def test_dagster_dev_works_by_itself_after_up_prepare(one_home):
     assert not alive
     assert down.stdout == "stopped the database\n"
     assert not status(one_home.home).running
+
+
+# A home that cannot be used
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "list"])
+@pytest.mark.parametrize(("place", "reason"), [("file", "Not a directory"), ("file/home", "Not a directory")])
+def test_a_home_that_is_no_folder_is_refused_by_every_command(tmp_path, command, place, reason):
+    (tmp_path / "file").touch()
+    home = tmp_path / place
+
+    refused = signals(command, env=environment(home), folder=tmp_path)
+
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert refused.stderr == f"error: SIGNALS_HOME must be a folder that you may write to, was {home}: {reason}\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has a file system that refuses folders to root")
+def test_status_refuses_a_home_that_nobody_can_make_and_makes_none_that_could_be_made(tmp_path):
+    refused = signals("status", env=environment(Path("/proc/home")), folder=tmp_path)
+    fresh = signals("status", env=environment(tmp_path / "home"), folder=tmp_path)
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: SIGNALS_HOME must be a folder that you may write to, was /proc/home: ")
+    assert fresh.returncode == 0
+    assert list(tmp_path.iterdir()) == []

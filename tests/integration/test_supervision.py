@@ -69,6 +69,20 @@ def test_a_child_that_dies_is_started_again_and_that_is_said(supervise, said, ma
     assert said[0].startswith("child0 ended with exit code -9; starting it again")
 
 
+def test_a_child_that_needs_what_another_makes_starts_after_it(mark, tmp_path):
+    made = tmp_path / "made"
+    make = (sys.executable, "-c", f"import time; time.sleep(0.3); open({str(made)!r}, 'w'); time.sleep(60)")
+    look = (sys.executable, "-uc", f"import os, time; print(os.path.exists({str(made)!r})); time.sleep(60)")
+    specs = (ChildSpec("looks", look, after=made), ChildSpec("makes", make))
+    supervisor = Supervisor(specs, {**os.environ, MARK: mark}, logs=tmp_path, say=print)
+
+    until(lambda: (supervisor.tend(), len(marked({mark})) == 2)[1])
+    until(lambda: (tmp_path / "looks.log").read_text())
+    supervisor.end(is_urgent=lambda: True)
+
+    assert (tmp_path / "looks.log").read_text() == "True\n"
+
+
 def test_a_child_that_keeps_dying_is_given_up_with_the_end_of_its_log(supervise):
     supervisor = supervise((sys.executable, "-c", "print('no such database'); raise SystemExit(3)"))
 
