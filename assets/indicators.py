@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, contract_check, contract_kept
+from assets.reporting import FRESHNESS, contract_check, contract_kept, stored_as
 from assets.spans import spans_of
 from pipeline import progress
 from pipeline.contracts.indicators import Indicators, MarketConditions
@@ -26,6 +26,7 @@ from resources.clock import ClockResource
     specs=[
         dg.AssetSpec(
             "indicators",
+            metadata=stored_as("indicators"),
             deps=["candles"],
             group_name="indicators",
             kinds={"postgres"},
@@ -35,12 +36,13 @@ from resources.clock import ClockResource
         ),
         dg.AssetSpec(
             "market_conditions",
+            metadata=stored_as("market_conditions"),
             deps=["candles"],
             group_name="indicators",
             kinds={"postgres"},
             partitions_def=daily,
             freshness_policy=FRESHNESS,
-            description="Volatility, filled bars and blocks at every close: what the risk filters know.",
+            description="What risk knows at every close: volatility, filled bars, blocks.",
         ),
     ],
     name="analyse_candles",
@@ -80,7 +82,7 @@ def analyse_candles(
     for name, count in written.items():
         yield dg.MaterializeResult(
             asset_key=name,
-            metadata={"dagster/row_count": count, "rows_computed": rows, "series": len(spans)},
+            metadata={"rows_written": count, "rows_computed": rows, "series": len(spans)},
             check_results=[contract_kept(name, rows)],
         )
 

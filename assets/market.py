@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, contract_check, contract_kept, state_checks, state_table
+from assets.reporting import FRESHNESS, contract_check, contract_kept, state_checks, state_table, stored_as
 from pipeline import progress
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.universe import SeriesKey
@@ -29,6 +29,7 @@ MAX_BLOCKED_SHARE = 0.5  # of the series; more, and it is not a symbol that is b
 
 @dg.asset(
     group_name="market",
+    metadata=stored_as("candles"),
     kinds={"postgres"},
     partitions_def=daily,
     backfill_policy=single_run,
@@ -71,7 +72,7 @@ def candles(
     _stop_if_most_are_blocked(states)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": intake.stored.written,
+            "rows_written": intake.stored.written,
             "rows_filled": intake.stored.filled,
             "rows_revised": intake.stored.revised,
             "rows_refused": sum(intake.refused.values()),

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import HealthStatus, SeriesState
+from pipeline.storage import tables
+from pipeline.storage.views import VIEWS
 
 ROWS_SHOWN = 20
 
@@ -14,10 +17,22 @@ ROWS_SHOWN = 20
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=25), warn_window=timedelta(hours=3))
 
 
-def small_table(rows: Iterable[Mapping[str, str | int | float | None]]) -> dg.TableMetadataValue:
+def stored_as(name: str) -> dict[str, Any]:
+    """Metadata of an asset: the table or view of its name, each column with what it means."""
+    if name in tables.metadata.tables:
+        table = tables.metadata.tables[name]
+        columns = [dg.TableColumn(c.name, str(c.type).lower(), description=c.comment) for c in table.columns]
+    else:
+        view = next(view for view in VIEWS if view.name == name)
+        columns = [dg.TableColumn(column, description=meaning) for column, meaning in view.columns.items()]
+    return {"dagster/table_name": name, "dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def small_table(
+    columns: Sequence[str], rows: Iterable[Mapping[str, str | int | float | None]]
+) -> dg.TableMetadataValue:
     """The first rows as a table of the UI."""
     shown = [dict(row) for _, row in zip(range(ROWS_SHOWN), rows, strict=False)]
-    columns = list(shown[0]) if shown else ["nothing"]
     return dg.MetadataValue.table(
         records=[dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in shown],
         schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
@@ -44,7 +59,7 @@ def state_checks(states: Mapping[SeriesKey, SeriesState]) -> list[dg.AssetCheckR
             check_name=name,
             asset_key="candles",
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"series": len(states), "affected": len(hit), "table": state_table(hit)},
+            metadata={"affected": len(hit), "table": state_table(hit)},
         )
 
     return [
@@ -58,5 +73,6 @@ def state_table(states: Mapping[SeriesKey, SeriesState]) -> dg.TableMetadataValu
     not_ok = [(key, state) for key, state in states.items() if state.status is not HealthStatus.OK]
     not_ok.sort(key=lambda item: (item[1].status is not HealthStatus.BLOCKED, item[0]))
     return small_table(
-        {"series": str(key), "status": state.status.value, "reason": state.reason} for key, state in not_ok
+        ("series", "status", "reason"),
+        ({"series": str(key), "status": state.status.value, "reason": state.reason} for key, state in not_ok),
     )

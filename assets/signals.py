@@ -1,12 +1,13 @@
 """Signals: what strategies advise, what risk lets pass, and what is stored."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, contract_check, contract_kept, small_table
+from assets.reporting import FRESHNESS, contract_check, contract_kept, small_table, stored_as
 from assets.spans import spans_of
 from pipeline import __version__, progress
 from pipeline.domain.signal import Origin, Source
@@ -34,23 +35,29 @@ from pipeline.storage.signals import read_bars, store_live, store_replayed
 from pipeline.storage.spans import groups_of, move_watermarks, split
 from resources.clock import ClockResource
 
-COMMON: dict[str, Any] = {
-    "group_name": "signals",
-    "kinds": {"postgres"},
-    "partitions_def": daily,
-    "backfill_policy": single_run,
-    "freshness_policy": FRESHNESS,
-}
+
+def _common(name: str, deps: Sequence[str]) -> dict[str, Any]:
+    """What the definitions of all assets of this group say."""
+    return {
+        "deps": deps,
+        "group_name": "signals",
+        "kinds": {"postgres"},
+        "partitions_def": daily,
+        "backfill_policy": single_run,
+        "freshness_policy": FRESHNESS,
+        "metadata": stored_as(name),
+        "check_specs": [contract_check(name)],
+    }
 
 
-@dg.asset(deps=["indicators", "market_conditions"], check_specs=[contract_check("technical_signals")], **COMMON)
+@dg.asset(**_common("technical_signals", ["indicators", "market_conditions"]))
 def technical_signals(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
     settings: dg.ResourceParam[Settings],
     clock: ClockResource,
 ) -> dg.MaterializeResult:
-    """What the technical strategies advise, one row per series, close and strategy."""
+    """Advice of the technical strategies, before risk: one row per series, close and strategy."""
     spans, is_live = spans_of(
         context, database, settings, clock, "candidate_signals", revised_bars=_longest_expiry(settings)
     )
@@ -80,25 +87,26 @@ def technical_signals(
     )
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": changes.written,
+            "rows_written": changes.written,
             "candidates": len(found),
             "removed": changes.removed,
             "by_strategy": small_table(
-                {"strategy": strategy, "type": kind, "candidates": n} for (strategy, kind), n in sorted(counts.items())
+                ("strategy", "type", "candidates"),
+                ({"strategy": name, "type": kind, "candidates": n} for (name, kind), n in sorted(counts.items())),
             ),
         },
         check_results=[contract_kept("technical_signals", len(found))],
     )
 
 
-@dg.asset(deps=["technical_signals"], check_specs=[contract_check("risk_filtered_signals")], **COMMON)
+@dg.asset(**_common("risk_filtered_signals", ["technical_signals"]))
 def risk_filtered_signals(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
     settings: dg.ResourceParam[Settings],
     clock: ClockResource,
 ) -> dg.MaterializeResult:
-    """Candidates that pass the risk filters of each scheduled profile; every drop keeps its reasons."""
+    """Advice that risk let pass, for each scheduled profile; `risk_decisions` has why the rest was dropped."""
     spans, is_live = spans_of(
         context, database, settings, clock, "risk_decisions", revised_bars=_longest_expiry(settings)
     )
@@ -126,23 +134,25 @@ def risk_filtered_signals(
     )
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": written,
+            "rows_written": written,
             "judged": judged,
             "kept": kept,
-            "reasons": small_table({"reason": reason, "dropped": n} for reason, n in reasons.most_common()),
+            "reasons": small_table(
+                ("reason", "dropped"), ({"reason": reason, "dropped": n} for reason, n in reasons.most_common())
+            ),
         },
         check_results=[contract_kept("risk_filtered_signals", judged)],
     )
 
 
-@dg.asset(deps=["risk_filtered_signals"], check_specs=[contract_check("trading_signals")], **COMMON)
+@dg.asset(**_common("trading_signals", ["risk_filtered_signals"]))
 def trading_signals(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
     settings: dg.ResourceParam[Settings],
     clock: ClockResource,
 ) -> dg.MaterializeResult:
-    """The signals: aggregated, priced, ranked and stored."""
+    """What to act on, best first: `SELECT * FROM v_active_signals`. With entry, stop, targets, expiry and rank."""
     as_of = clock.as_of(context)
     spans, is_live = spans_of(
         context, database, settings, clock, "trading_signals", revised_bars=_longest_expiry(settings)
@@ -171,20 +181,22 @@ def trading_signals(
     best.sort(key=lambda signal: (signal.created_at, signal.rank_score), reverse=True)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": totals["written"],
+            "rows_written": totals["written"],
             "signals": len(best),
             **{name: totals[name] for name in ("duplicates", "removed", "invalidated", "expired", "drift")},
             "newest": small_table(
-                {
-                    "close": f"{signal.created_at:%Y-%m-%d %H:%M}",
-                    "symbol": signal.series.symbol,
-                    "timeframe": str(signal.series.timeframe),
-                    "type": signal.signal_type.value,
-                    "strategy": signal.strategy,
-                    "confidence": round(signal.confidence, 3),
-                    "rank": round(signal.rank_score, 3),
-                }
-                for signal in best
+                ("close", "series", "type", "strategy", "confidence", "rank"),
+                (
+                    {
+                        "close": f"{signal.created_at:%m-%d %H:%M}",
+                        "series": f"{signal.series.symbol} {signal.series.timeframe}",
+                        "type": signal.signal_type.value,
+                        "strategy": signal.strategy,
+                        "confidence": round(signal.confidence, 3),
+                        "rank": round(signal.rank_score, 3),
+                    }
+                    for signal in best
+                ),
             ),
         },
         check_results=[contract_kept("trading_signals", len(best))],

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from pydantic import Field
 
 from pipeline.replay import replay
 from pipeline.settings import load_settings
@@ -14,10 +15,10 @@ from resources.database import DatabaseResource
 class ReplayConfig(dg.Config):
     """What to replay, and with which settings changed."""
 
-    name: str
-    first_day: str  # inclusive, by close, e.g. 2024-06-01
-    last_day: str  # inclusive
-    changes: dict[str, str] = {}  # dotted setting -> value
+    name: str = Field(description="Scope of the rows, a name of its own", examples=["patient"])
+    first_day: str = Field(description="By close, inclusive", examples=["2024-06-01"])
+    last_day: str = Field(description="Inclusive", examples=["2024-06-30"])
+    changes: dict[str, str] = Field(default={}, description="Dotted setting: value, e.g. strategies.rsi.oversold: '25'")
 
 
 @dg.op

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from pipeline.domain.errors import ConfigurationError, OperatorError
 from pipeline.storage.address import DatabaseAddress
@@ -82,6 +83,11 @@ def prepare_dagster(environment: Mapping[str, str]) -> bool:
             raise OperatorError(
                 f"Dagster's tables at {address} could not be made or migrated\n{last_lines(migrated.stdout)}"
             )
+        # Each event of a run is a commit. Should the machine lose power, the last moments of Dagster's log may be
+        # lost with it; our own tables, which say what was done, wait for the disk.
+        conn.execute(
+            sql.SQL("ALTER DATABASE {} SET synchronous_commit TO off").format(sql.Identifier(address.database))
+        )
         noted.write_text(json.dumps(_schema(conn)), encoding="utf-8")
     return True
 

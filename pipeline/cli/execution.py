@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 UNCAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 SERIES_TOLD = 5
 STATEMENT_TIMEOUT_MS = 60_000
+# By which the UI finds a run among those of its job.
+SHOWN = {".dagster/repository": "__repository__@pipeline.definitions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def run_chain(
     with display.progress("starting") as bar, progress.watched_by(lambda step, done, total: bar(done, total, step)):
         try:
             result = job.execute_in_process(
-                instance=instance, tags=dict(tags), partition_key=partition_key, run_config=config
+                instance=instance, tags={**tags, **SHOWN}, partition_key=partition_key, run_config=config
             )
         except (dg.DagsterError, SignalsError) as error:
             raise _ours(error) from error
@@ -89,7 +91,7 @@ def run_chain(
         values = {key: value.value for key, value in materialization.metadata.items()}
         table = materialization.metadata.get("not_ok")
         numbers[materialization.asset_key.to_user_string()] = {
-            key.removeprefix("dagster/"): value for key, value in values.items() if isinstance(value, int)
+            key: value for key, value in values.items() if isinstance(value, int)
         }
         if isinstance(table, dg.TableMetadataValue):
             not_ok = [dict(record.data) for record in table.records]  # each day of a range reports the same
@@ -106,9 +108,9 @@ def show_report(report: RunReport) -> None:
     rows = []
     for name, numbers in report.numbers.items():
         others = [
-            f"{key.replace('_', ' ')} {value:,}" for key, value in numbers.items() if key != "row_count" and value
+            f"{key.replace('_', ' ')} {value:,}" for key, value in numbers.items() if key != "rows_written" and value
         ]
-        rows.append([name, numbers.get("row_count", 0), ", ".join(others)])
+        rows.append([name, numbers.get("rows_written", 0), ", ".join(others)])
     display.show_table(columns, rows)
     for state in report.not_ok[:SERIES_TOLD]:
         display.remark(f"{state['series']} is {state['status'].lower()}: {state['reason']}")

@@ -49,7 +49,7 @@ def run_command(as_of: datetime | None, as_json: bool) -> None:
         if as_of > now:
             raise click.BadParameter(f"must not be in the future, was {as_of:%Y-%m-%d %H:%M} UTC", param_hint="--as-of")
         _check_is_partition(as_of, "--as-of")
-    tags = pass_tags(as_of or now, Origin.REPLAY if as_of else Origin.LIVE)
+    tags = pass_tags(as_of or now.replace(microsecond=0), Origin.REPLAY if as_of else Origin.LIVE)
     with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
         report = run_chain(instance, tags, partition_key=f"{as_of or now:%Y-%m-%d}")
     _tell(report, as_json)

@@ -26,7 +26,7 @@ def market(database: Database) -> Database:
 def test_a_backfill_makes_rows_in_every_table_of_the_chain(market):
     made = days(market, FIRST, LAST)
 
-    written = {name: numbers["dagster/row_count"] for name, numbers in made.items()}
+    written = {name: numbers["rows_written"] for name, numbers in made.items()}
     assert written["candles"] == 0  # they were imported before
     assert all(written[name] > 0 for name in written if name != "candles"), written
 
@@ -37,7 +37,7 @@ def test_the_same_backfill_again_adds_and_changes_nothing(market):
 
     again = days(market, FIRST, LAST)
 
-    assert {name: numbers["dagster/row_count"] for name, numbers in again.items()} == dict.fromkeys(again, 0)
+    assert {name: numbers["rows_written"] for name, numbers in again.items()} == dict.fromkeys(again, 0)
     assert snapshot(market) == before
 
 

@@ -89,14 +89,14 @@ def test_a_run_as_of_an_instant_repeats_what_the_demo_stored(demo):
     done = demo.numbers("run", "--as-of", f"{day(1)}T12:00")
 
     assert done["tables"]["trading_signals"]["signals"] > 0
-    assert done["tables"]["trading_signals"]["row_count"] == 0
+    assert done["tables"]["trading_signals"]["rows_written"] == 0
 
 
 def test_a_backfill_twice_adds_nothing_the_second_time(demo):
     first, second = (demo.numbers("backfill", "--from", day(6), "--to", day(5)) for _ in range(2))
 
-    assert first["tables"]["trading_signals"]["row_count"] == first["tables"]["trading_signals"]["signals"] > 0
-    assert [numbers["row_count"] for numbers in second["tables"].values()] == [0] * 6
+    assert first["tables"]["trading_signals"]["rows_written"] == first["tables"]["trading_signals"]["signals"] > 0
+    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 6
 
 
 def test_a_replay_writes_rows_of_its_own_scope(demo):
