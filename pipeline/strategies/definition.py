@@ -17,11 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.signal import MULTI_STRATEGY, Source
+from pipeline.indicators.catalogue import COLUMNS
 from pipeline.strategies.crossing import BUY, SELL
 
 # One underscore at a time: two of them separate the levels of a setting in an environment variable.
 KEY_PATTERN = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 NAME_PATTERN = r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*"
+
+READABLE = (*COLUMNS, "close")  # the columns that a run loads for its strategies
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Trigger = Literal["cross", "level"]
@@ -151,16 +154,17 @@ def strategy(
     buy, sell
         What its signals are called; the same name twice where the side says enough.
     parameters
-        Its parameters class, which must have a default for every field.
+        Its parameters class, which must have a default for every field, and bounds for one that counts bars.
     family
         ``trend_following``, ``mean_reversion`` or a word of its own; preferences weigh families.
     source
         The kind of evidence behind it.
     columns
-        The indicator columns (and ``close``) that it reads, or a function of its parameters that names them.
+        Those of `READABLE` that it reads, or a function of its parameters that names them.
     lookback
-        Bars of these columns before the judged one that may matter. Declared rather than inferred, because
-        it decides how much history a run loads; a test holds every strategy to it.
+        Bars of these columns before the judged one that may matter, whatever the parameters are. Declared
+        rather than inferred, because it decides how much history a run loads; tests hold every strategy to it,
+        to the bar.
     describe
         ``(side, column -> value on the bar, parameters)`` to the phrase that a person reads.
     shows_previous
@@ -185,8 +189,13 @@ def strategy(
         if required := [name for name, field in parameters.model_fields.items() if field.is_required()]:
             raise ConfigurationError(f"each parameter must have a default, had none for {', '.join(required)} ({key})")
         reads = columns if callable(columns) else lambda _: columns
-        if not reads(parameters.model_validate({})):
+        names = reads(parameters.model_validate({}))
+        if not names:
             raise ConfigurationError(f"a strategy must read a column at least, read none ({key})")
+        if unknown := [name for name in names if name not in READABLE]:
+            raise ConfigurationError(
+                f"columns of a strategy must be of {', '.join(READABLE)}, were {', '.join(unknown)} ({key})"
+            )
         documentation = (rule.__doc__ or "").strip()
         if not documentation:
             raise ConfigurationError(f"a strategy must have a docstring with its rule, had none ({key})")

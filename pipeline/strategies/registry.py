@@ -17,7 +17,8 @@ __all__ = ["MAX_LOOKBACK", "STRATEGIES", "Strategy", "StrategyParameters", "disc
 def discover(package: str) -> Mapping[str, Strategy]:
     """Import every module of ``package`` and collect the strategies that it holds, sorted by key.
 
-    A list of strategies in one place would have to be edited for each new one; a file that is there counts.
+    A list of strategies, or of imports, in one place would have to be edited for each new one; a file that is
+    there counts. Nothing else is imported, and the names of the files do not decide on the order.
     A strategy that a second module imports, or that has two names in its module, is still one.
 
     Raises

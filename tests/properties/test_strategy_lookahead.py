@@ -1,8 +1,8 @@
 """The future never changes the past, and the past counts only as far back as a strategy says.
 
 The first makes a backtest honest. The second makes a live run, which loads a few hundred bars, give the
-signals of a replay over years. Registering a strategy puts it under both; the planted cheats guard the
-detectors.
+signals of a replay over years. A file in `pipeline/strategies` is under both, over columns and settings made
+from its own declaration; planted cheats guard the detectors, and so does each strategy, made to cheat.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.blocks import Block
@@ -20,9 +20,17 @@ from pipeline.strategies.definition import Strategy, StrategyParameters
 from pipeline.strategies.registry import STRATEGIES
 from tests.support.lookahead import first_rewrite
 from tests.support.market import random_walk
-from tests.support.strategy_columns import NEVER_FORGETTING, PEEKING, columns_of, wandering_columns
+from tests.support.strategy_columns import (
+    FORGETTING_TOO_LATE,
+    PEEKING,
+    remembering_columns,
+    variants,
+    wandering_columns,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
+# A smaller seed is no simpler market, so that looking for one would only keep the author waiting.
+few_markets = settings(max_examples=3, phases=[Phase.generate])
 
 
 def judged(strategy: Strategy, parameters: StrategyParameters) -> Callable[[Block], pd.DataFrame]:
@@ -30,37 +38,63 @@ def judged(strategy: Strategy, parameters: StrategyParameters) -> Callable[[Bloc
     return lambda columns: strategy.sides(columns, parameters)
 
 
-def first_forgotten(strategy: Strategy, parameters: StrategyParameters, columns: Block) -> int | None:
-    """The first bar whose side is another one when only the declared lookback stands before it, or None."""
+def wandering(strategy: Strategy, parameters: StrategyParameters, seed: int) -> Block:
+    """The columns that the strategy reads, for longer than it looks back."""
+    n_candles = max(120, strategy.lookback + 60)
+    return wandering_columns(seed, n_candles, n_symbols=48, names=strategy.columns(parameters))
+
+
+def first_forgotten(
+    strategy: Strategy, parameters: StrategyParameters, columns: Block, newest: int | None = None
+) -> int | None:
+    """The first bar whose side is another one when only the declared lookback stands before it, or None.
+
+    Judged are all bars that have more than the lookback before them, or the ``newest`` of them.
+    """
     full = strategy.sides(columns, parameters)
-    for bar in range(strategy.lookback + 1, len(full)):
+    for bar in range(strategy.lookback + 1 if newest is None else len(full) - newest, len(full)):
         loaded = {name: frame.iloc[bar - strategy.lookback : bar + 1] for name, frame in columns.items()}
         if not strategy.sides(loaded, parameters).iloc[-1].equals(full.iloc[bar]):
             return bar
     return None
 
 
-def variants(strategy: Strategy) -> list[StrategyParameters]:
-    """The default parameters, and the other trigger where there is one."""
-    fields = strategy.parameters.model_fields
-    levels = [strategy.parameters.model_validate({"trigger": "level"})] if "trigger" in fields else []
-    return [strategy.parameters(), *levels]
+def remembers_too_much(strategy: Strategy) -> bool:
+    """Whether a bar before the lookback decides under any settings: the bar just before it, or one far back."""
+    return any(
+        first_forgotten(strategy, parameters, columns, newest=1) is not None
+        for parameters in variants(strategy)
+        for n_symbols, n_before, seed in [(4_000, 0, 0), (4_000, 0, 1), (4_000, 0, 2), (100, 1_000, 3)]
+        for columns in [remembering_columns(strategy.lookback, strategy.columns(parameters), n_symbols, seed, n_before)]
+    )
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
 @given(seed=SEEDS)
-@settings(max_examples=5)
+@few_markets
 def test_future_bars_never_change_past_sides(key, seed):
-    columns = wandering_columns(seed, n_candles=120)
-    for parameters in variants(STRATEGIES[key]):
-        assert first_rewrite(judged(STRATEGIES[key], parameters), columns) is None
+    strategy = STRATEGIES[key]
+    for parameters in variants(strategy):
+        assert first_rewrite(judged(strategy, parameters), wandering(strategy, parameters, seed)) is None
 
 
 @pytest.mark.parametrize("key", PEEKING)
 def test_the_detector_catches_a_strategy_that_peeks(key):
     cheat = PEEKING[key]
-    columns = wandering_columns(seed=1, n_candles=60)
-    assert first_rewrite(judged(cheat, cheat.parameters()), columns) is not None
+    assert first_rewrite(judged(cheat, cheat.parameters()), wandering(cheat, cheat.parameters(), seed=1)) is not None
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_the_detector_catches_every_strategy_once_it_sees_the_next_bar(key):
+    strategy, parameters = STRATEGIES[key], STRATEGIES[key].parameters()
+
+    def peeking(columns: Block) -> pd.DataFrame:
+        return strategy.sides({name: frame.shift(-1) for name, frame in columns.items()}, parameters)
+
+    markets = (wandering(strategy, parameters, seed) for seed in range(5))
+    assert any(first_rewrite(peeking, columns) is not None for columns in markets), (
+        f"{key} must take a side now and then in the made-up markets, took none: nothing can be shown about it"
+    )
 
 
 def test_later_candles_never_change_earlier_sides_through_the_indicators_either():
@@ -78,52 +112,42 @@ def test_later_candles_never_change_earlier_sides_through_the_indicators_either(
 
 @pytest.mark.parametrize("key", STRATEGIES)
 @given(seed=SEEDS)
-@settings(max_examples=5)
+@few_markets
 def test_sides_from_the_declared_lookback_are_those_from_full_history(key, seed):
     strategy = STRATEGIES[key]
-    columns = wandering_columns(seed, n_candles=strategy.lookback + 100)
     for parameters in variants(strategy):
-        assert first_forgotten(strategy, parameters, columns) is None
-
-
-@pytest.mark.parametrize("key", NEVER_FORGETTING)
-def test_the_detector_catches_a_strategy_that_remembers_more_than_it_declares(key):
-    cheat = NEVER_FORGETTING[key]
-    columns = wandering_columns(seed=1, n_candles=400)
-    assert first_rewrite(judged(cheat, cheat.parameters()), columns) is None, "it looks back only"
-    assert first_forgotten(cheat, cheat.parameters(), columns) is not None
-
-
-LONG_TOUCH = columns_of(
-    sma_20=[99.0, 99.0, *[100.0] * 50, 101.0],
-    sma_50=[100.0] * 53,
-    sma_200=[100.0] * 53,
-    macd=[-1.0, -1.0, *[0.0] * 50, 1.0],
-    macd_signal=[0.0] * 53,
-    close=[100.0] * 53,
-)
-LATEST_MEMORY: dict[str, Block] = {  # columns on which the oldest bar of the lookback decides on the newest bar
-    "sma_crossover": LONG_TOUCH,
-    "golden_cross": LONG_TOUCH | {"sma_50": LONG_TOUCH["sma_20"]},
-    "macd_crossover": LONG_TOUCH,
-    "rsi": columns_of(rsi_14=[50.0, 29.0, *[32.0] * 199, 29.0]),
-    "bollinger_breakout": columns_of(
-        close=[100.0, 100.0, 103.0],
-        bb_upper=[102.0, 102.0, 102.5],
-        bb_lower=[98.0, 98.0, 97.5],
-        bb_width=[4.0, 4.0, 5.0],
-    ),
-}
+        assert first_forgotten(strategy, parameters, wandering(strategy, parameters, seed)) is None
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
+def test_no_setting_lets_a_bar_before_the_declared_lookback_decide(key):
+    assert not remembers_too_much(STRATEGIES[key]), (
+        f"{key} must not use bars before its lookback of {STRATEGIES[key].lookback}: declare as many as the rule "
+        "can use under any settings, and bound the settings that count bars"
+    )
+
+
+@pytest.mark.parametrize("key", FORGETTING_TOO_LATE)
+def test_the_detector_catches_a_strategy_that_remembers_more_than_it_declares(key):
+    cheat = FORGETTING_TOO_LATE[key]
+    assert first_rewrite(judged(cheat, cheat.parameters()), wandering(cheat, cheat.parameters(), seed=1)) is None
+    assert remembers_too_much(cheat)
+
+
+@pytest.mark.parametrize("key", [key for key, each in STRATEGIES.items() if each.lookback])
 def test_the_declared_lookback_is_needed_to_its_last_bar(key):
-    strategy, columns = STRATEGIES[key], LATEST_MEMORY[key]
-    parameters = strategy.parameters()
-    assert len(next(iter(columns.values()))) == strategy.lookback + 2
-    assert first_forgotten(strategy, parameters, columns) is None
+    strategy = STRATEGIES[key]
     shorter = replace(strategy, lookback=strategy.lookback - 1)
-    assert first_forgotten(shorter, parameters, columns) == strategy.lookback + 1
+    found = (
+        first_forgotten(shorter, parameters, columns, newest=1)
+        for seed in range(10)
+        for parameters in variants(strategy)
+        for columns in [remembering_columns(strategy.lookback, strategy.columns(parameters), 4_000, seed)]
+    )
+    assert any(bar is not None for bar in found), (
+        f"{key} must need its lookback of {strategy.lookback} to the last bar, was the same without it in all "
+        "made-up markets: declare as many bars as the rule can use"
+    )
 
 
 def test_the_made_up_columns_hold_what_markets_rarely_show():

@@ -1,21 +1,32 @@
-"""Indicator columns made up for strategies, and strategies that cheat.
+"""What the tests of all strategies work on: columns and settings made from a strategy's declaration, and cheats.
 
-The columns do not come from candles: they wander so that ties, exact thresholds and unknown bars, which a
-market shows once in a while, happen all the time. A cheat is a real strategy, declared like any other.
+Every column that can be read is taken from the indicators of one long market, rounded so coarsely that ties
+and exact thresholds happen all the time, and shown in another order, with stand-stills and jumps. So a new
+strategy or indicator needs no entry here. A cheat is a real strategy, declared like any other.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field, ValidationError
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
-from pipeline.strategies.definition import Fraction, Strategy, StrategyParameters, strategy
-from tests.support.market import grid
+from pipeline.indicators.catalogue import INDICATORS
+from pipeline.indicators.compute import evaluate
+from pipeline.strategies.crossing import ABOVE, BELOW, CROSS_LOOKBACK, as_sides, last_event, relation
+from pipeline.strategies.definition import READABLE, Fraction, Strategy, StrategyParameters, strategy
+from tests.support.market import flat_market, grid, random_walk
 
 SYMBOL = "BTC/USDT"
+RUNGS = 500  # of the ladder from a column's least value to its largest
+
+Rows = npt.NDArray[np.int64]
 
 
 def wide(values: Sequence[float | None], symbol: str = SYMBOL) -> pd.DataFrame:
@@ -28,39 +39,169 @@ def columns_of(**values: Sequence[float | None]) -> Block:
     return {name: wide(each) for name, each in values.items()}
 
 
-def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3) -> Block:
-    """All columns that the strategies read, on coarse steps; each symbol is unknown at its start."""
-    rng = np.random.default_rng(seed)
+# Columns
+
+
+@cache
+def _seen() -> Mapping[str, npt.NDArray[np.float64]]:
+    """`READABLE` on the bars of one market on which all of them are known, each on a coarse step of its own.
+
+    Steps are 1 or 5 times a power of ten, so that each is a multiple of every smaller one: columns tie with each
+    other, and with the round numbers that people choose as thresholds.
+    """
+    candles = random_walk(seed=1, n_candles=3_000, symbols=[SYMBOL])
+    columns = evaluate(candles) | {"close": candles["close"]}
+    known = pd.DataFrame({name: columns[name][SYMBOL] for name in READABLE}).dropna()
+    return {name: _coarse(known[name].to_numpy()) for name in READABLE}
+
+
+def _coarse(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values on the largest step that is at most an eighth of the range of their middle half, if it has one."""
+    most = (np.subtract(*np.percentile(values, [75, 25])) or np.ptp(values)) / 8
+    power = 10.0 ** np.floor(np.log10(most))
+    step = 5.0 * power if most >= 5.0 * power else power
+    return (step * np.round(values / step)).round(12)
+
+
+@cache
+def _ladders(names: tuple[str, ...]) -> Rows:
+    """For each of these columns, rows of `_seen` in which it rises through all its values, each as often.
+
+    Rows taken at random would hardly ever show what a strategy waits for: an RSI is below 30 on few bars.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(_seen()["close"]))  # so that equal values take turns
+    ladders = []
+    for name in names:
+        values = _seen()[name][shuffled]
+        order = np.argsort(values, kind="stable")
+        levels = np.unique(values)
+        rungs = levels[np.linspace(0, len(levels) - 1, RUNGS).round().astype(int)]
+        ladders.append(shuffled[order[np.searchsorted(values[order], rungs)]])
+    return np.stack(ladders)
+
+
+def _wander(rng: np.random.Generator, n_candles: int, n_symbols: int, names: tuple[str, ...]) -> Rows:
+    """The row of `_seen` that each bar shows: that of the bar before, the one after it, or any rung.
+
+    Every fourth symbol climbs up and down a ladder instead, so that one column goes the same way for long.
+    """
     shape = (n_candles, n_symbols)
+    bars = np.arange(n_candles)[:, None]
+    step = rng.choice(["stay", "on", "jump"], shape, p=[0.45, 0.4, 0.15])
+    step[:1] = "jump"
+    jumped = np.maximum.accumulate(np.where(step == "jump", bars, 0), axis=0)
+    moved = np.cumsum(step == "on", axis=0)
+    rows = np.take_along_axis(rng.choice(_ladders(names).ravel(), shape), jumped, axis=0)
+    rows = (rows + moved - np.take_along_axis(moved, jumped, axis=0)) % len(_seen()["close"])
+    speed, start = rng.integers(1, 30, n_symbols), rng.integers(0, 2 * RUNGS, n_symbols)
+    ladder = rng.integers(0, len(names), n_symbols)
+    climbing = _ladders(names)[ladder, np.abs((start + speed * bars) % (2 * RUNGS - 2) - RUNGS + 1)]
+    return np.where(np.arange(n_symbols) % 4 == 3, climbing, rows)
 
-    def walk(step: float, low: float, high: float) -> npt.NDArray[np.float64]:
-        """Whole multiples of ``step`` between two bounds, standing still on half of the bars."""
-        moves = rng.choice([-2, -1, 0, 0, 0, 0, 1, 2], shape)
-        span = round((high - low) / step)
-        folded = np.abs((np.cumsum(moves, axis=0) + rng.integers(0, 2 * span, n_symbols)) % (2 * span) - span)
-        return low + step * folded
 
-    close = walk(0.5, 99.0, 101.0)
-    middle, half_width = walk(0.5, 99.5, 100.5), walk(0.25, 0.0, 1.0)
-    values = {
-        "close": close,
-        "sma_20": walk(0.5, 99.0, 101.0),
-        "sma_50": walk(0.5, 99.5, 100.5),
-        "sma_200": np.full(shape, 100.0),
-        "macd": walk(0.25, -0.5, 0.5),
-        "macd_signal": walk(0.25, -0.25, 0.25),
-        "rsi_14": walk(2.5, 20.0, 80.0),
-        "bb_upper": middle + half_width,
-        "bb_lower": middle - half_width,
-        "bb_width": 2.0 * half_width / middle,
-    }
-    unknown = np.arange(n_candles)[:, None] < rng.integers(0, 6, n_symbols)
-    symbols = [f"{'ABCDEFGH'[place]}/USDT" for place in range(n_symbols)]
-    index = grid(n_candles)
-    return {
-        name: pd.DataFrame(np.where(unknown, np.nan, each), index=index, columns=symbols)
-        for name, each in values.items()
-    }
+def _shown(rows: Rows, names: tuple[str, ...]) -> Block:
+    symbols = [f"S{place:04d}/USDT" for place in range(rows.shape[1])]
+    index = grid(len(rows))
+    return {name: pd.DataFrame(_seen()[name][rows], index=index, columns=symbols) for name in names}
+
+
+def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3, names: tuple[str, ...] = READABLE) -> Block:
+    """Columns of markets that stand still on half of the bars and jump on some.
+
+    Each symbol is unknown at its start, its close for fewer bars than an indicator; the columns of one indicator
+    become known together.
+    """
+    rng = np.random.default_rng(seed)
+    block = _shown(_wander(rng, n_candles, n_symbols, names), names)
+    listed = rng.integers(0, 4, n_symbols)
+    unknown = {"close": listed}
+    for indicator in INDICATORS.values():
+        unknown |= dict.fromkeys(indicator.columns, listed + rng.integers(0, 4, n_symbols))
+    bars = np.arange(n_candles)[:, None]
+    return {name: frame.mask(bars < unknown[name]) for name, frame in block.items()}
+
+
+def remembering_columns(
+    lookback: int, names: tuple[str, ...], n_symbols: int, seed: int = 0, n_before: int = 0
+) -> Block:
+    """Columns of many markets in which something old may decide on the newest bar.
+
+    In the last ``lookback + 2`` bars a third of the markets stands still, a third moves once, often near the end,
+    and a third wanders, but for the first two bars and the newest, which mostly show any rung. ``n_before``
+    wandering bars come before.
+    """
+    rng = np.random.default_rng(seed)
+    n_bars, any_row = lookback + 2, _ladders(names).ravel()
+    rows = _wander(rng, n_bars, n_symbols, names)
+    still, turning = np.arange(n_symbols) % 3 == 0, np.arange(n_symbols) % 3 == 1
+    first, second = rng.choice(any_row, (2, n_symbols))
+    turn = np.where(
+        rng.random(n_symbols) < 0.5, rng.integers(0, n_bars, n_symbols), n_bars - rng.integers(0, 8, n_symbols)
+    )
+    turned = np.arange(n_bars)[:, None] >= turn
+    rows = np.where(still | (turning & ~turned), first, np.where(turning, second, rows))
+    rows[0] = rng.choice(any_row, n_symbols)
+    rows[1] = np.where(rng.random(n_symbols) < 0.5, rng.choice(any_row, n_symbols), rows[1])
+    rows[-1] = np.where(rng.random(n_symbols) < 0.75, rng.choice(any_row, n_symbols), rows[-1])
+    return _shown(np.vstack([_wander(rng, n_before, n_symbols, names), rows]), names)
+
+
+def flat_columns(n_candles: int) -> Block:
+    """What the indicators say of a market that never moves, off by what another order of additions would do.
+
+    The close is as it was traded. A column that counts states instead of measuring (`trend_state`) is exact.
+    """
+    rng = np.random.default_rng(0)
+    candles = flat_market(n_candles + 1_000, symbols=[SYMBOL])
+    flat = {name: frame.iloc[-n_candles:] for name, frame in evaluate(candles).items()}
+    for name, frame in flat.items():
+        least, *others = np.unique(_seen()[name])
+        if len(others) > 2:
+            noisy = frame * (1.0 + 1e-15 * rng.integers(-1, 2, frame.shape)) + 1e-14 * rng.integers(-2, 3, frame.shape)
+            flat[name] = noisy if least < 0 else noisy.abs()
+    return flat | {"close": candles["close"].iloc[-n_candles:]}
+
+
+# Settings
+
+# What is tried on a number: whole ones up to a thousand, and every half and some smaller parts up to a hundred.
+_NUMBERS = {int: range(1_001), float: sorted({0.01, 0.05, 0.1, 0.25, *(place / 2 for place in range(201))})}
+
+
+def variants(strategy: Strategy) -> list[StrategyParameters]:
+    """The defaults, and each setting of the rule at its other choices or at its least and its most.
+
+    The least and the most are searched among round numbers, because a validator can refuse for any reason. A whole
+    number may count bars, so it is also just beyond the lookback. What the class accepts, an operator may set.
+    """
+    found = {strategy.parameters(): None}
+    for name, field in strategy.parameters.model_fields.items():
+        if name in StrategyParameters.model_fields:
+            continue
+        accepted = [each for value in _choices(field.annotation) if (each := _with(strategy, name, value))]
+        if field.annotation in _NUMBERS:
+            beyond = [each for each in accepted if getattr(each, name) == strategy.lookback + 2]
+            accepted = [*accepted[:1], *beyond, *accepted[-1:]]
+        found |= dict.fromkeys(accepted)
+    return list(found)
+
+
+def _choices(annotation: Any) -> Sequence[object]:
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return list(annotation)
+    return [False, True] if annotation is bool else _NUMBERS.get(annotation, [])
+
+
+def _with(strategy: Strategy, name: str, value: object) -> StrategyParameters | None:
+    try:
+        return strategy.parameters.model_validate({name: value})
+    except ValidationError:
+        return None
+
+
+# Cheats
 
 
 class CheatParameters(StrategyParameters):
@@ -70,8 +211,14 @@ class CheatParameters(StrategyParameters):
     confidence: Fraction = 0.5
 
 
-def _cheat(key: str, lookback: int = 1) -> Mapping[str, object]:
-    return {
+class LengthParameters(CheatParameters):
+    """A length in bars that nothing bounds."""
+
+    bars: Annotated[int, Field(ge=2)] = 20
+
+
+def _cheat(key: str, lookback: int = 1, **changes: object) -> dict[str, Any]:
+    declaration = {
         "key": key,
         "buy": key.upper(),
         "sell": key.upper(),
@@ -82,6 +229,7 @@ def _cheat(key: str, lookback: int = 1) -> Mapping[str, object]:
         "lookback": lookback,
         "describe": lambda side, inputs, parameters: "it knew",
     }
+    return declaration | changes
 
 
 def _sign(frame: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +278,36 @@ def last_move(columns: Block, parameters: CheatParameters) -> pd.DataFrame:
     return _sign(columns["close"].diff().replace(0.0, np.nan).ffill())
 
 
-PEEKING: Mapping[str, Strategy] = {
-    each.key: each for each in (next_candle, centred_window, whole_sample_mean, filled_backwards, whole_sample_rank)
-}
-NEVER_FORGETTING: Mapping[str, Strategy] = {each.key: each for each in (mean_since_listing, last_move)}
+@strategy(**_cheat("one_bar_short", lookback=19))
+def one_bar_short(columns: Block, parameters: CheatParameters) -> pd.DataFrame:
+    """Buy above the range of the twenty closes before, of which nineteen are declared."""
+    close, before = columns["close"], columns["close"].shift(1).rolling(20, min_periods=1)
+    return (close > before.max()).astype("int8") - (close < before.min()).astype("int8")
+
+
+@strategy(**_cheat("distant_bar", lookback=5))
+def distant_bar(columns: Block, parameters: CheatParameters) -> pd.DataFrame:
+    """Buy above the close of 300 bars ago, before which it is silent."""
+    return _sign(columns["close"] - columns["close"].shift(300))
+
+
+@strategy(**_cheat("long_touch", lookback=CROSS_LOOKBACK, columns=("sma_20", "sma_50")))
+def long_touch(columns: Block, parameters: CheatParameters) -> pd.DataFrame:
+    """Buy on a cross that may have touched for a bar more than is declared."""
+    lies = relation(columns["sma_20"], columns["sma_50"], columns["sma_50"])
+    before = last_event(lies, CROSS_LOOKBACK + 1)
+    return as_sides((lies == ABOVE) & (before == BELOW), (lies == BELOW) & (before == ABOVE), columns["sma_20"])
+
+
+@strategy(**_cheat("unbounded_setting", lookback=20, parameters=LengthParameters))
+def unbounded_setting(columns: Block, parameters: LengthParameters) -> pd.DataFrame:
+    """Buy above the close of some bars ago: as many as declared, until somebody sets more."""
+    return _sign(columns["close"] - columns["close"].shift(parameters.bars))
+
+
+def _by_key(*strategies: Strategy) -> Mapping[str, Strategy]:
+    return {each.key: each for each in strategies}
+
+
+PEEKING = _by_key(next_candle, centred_window, whole_sample_mean, filled_backwards, whole_sample_rank)
+FORGETTING_TOO_LATE = _by_key(mean_since_listing, last_move, one_bar_short, distant_bar, long_touch, unbounded_setting)

@@ -58,7 +58,8 @@ def test_the_examples_on_the_page_are_true():
 def test_the_page_lists_every_strategy_in_one_table():
     table = PAGE.read_text(encoding="utf-8").split("\n## ")[0]
     for name, strategy in EMITTED.items():
-        row = next(line for line in table.splitlines() if f"`{name}`" in line)
+        row = next((line for line in table.splitlines() if f"`{name}`" in line), None)
+        assert row, f"the table of docs/strategies.md must have a row for `{name}`"
         strength, confidence = strategy.stated(strategy.parameters())
         for cell in (f"`strategies.{strategy.key}`", f"`{strategy.family}`", f"{strength}, {confidence}"):
             assert cell in row

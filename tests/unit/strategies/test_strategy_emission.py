@@ -121,8 +121,9 @@ def test_signals_come_by_close_then_symbol_whatever_the_order_of_the_columns():
 
 
 def test_every_side_on_a_usable_bar_is_one_signal():
-    columns = wandering_columns(seed=7, n_candles=200)
     for strategy in STRATEGIES.values():
+        names = {*strategy.columns(strategy.parameters()), "close"}
+        columns = wandering_columns(7, strategy.lookback + 200, n_symbols=48, names=tuple(sorted(names)))
         sides = strategy.sides(columns, strategy.parameters())
         signals = emitted(columns, strategy)
         assert len(signals) == int((sides != 0).to_numpy().sum()) > 0

@@ -1,5 +1,6 @@
-"""Finding strategies: what a file in the folder has to hold, and what is refused."""
+"""Finding strategies: what a file in the folder has to hold, what is refused, and what holds for all that are there."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,12 @@ import pandas as pd
 import pytest
 
 from pipeline.domain.errors import ConfigurationError, DataContractError
-from pipeline.strategies.definition import StrategyParameters
+from pipeline.strategies import registry
+from pipeline.strategies.definition import KEY_PATTERN, READABLE, StrategyParameters
 from pipeline.strategies.registry import MAX_LOOKBACK, STRATEGIES, discover
 from pipeline.strategies.rsi import RsiParameters
 from pipeline.strategies.sma_crossover import SmaCrossoverParameters
-from tests.support.strategy_columns import columns_of, wandering_columns
+from tests.support.strategy_columns import columns_of, flat_columns, variants, wandering_columns
 
 STRATEGY_FILE = '''
 import pandas as pd
@@ -71,16 +73,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddFile]
         del sys.modules[name]
 
 
-def test_the_strategies_of_this_folder_are_found_by_key_in_order():
-    assert list(STRATEGIES) == [
-        "bollinger_breakout",
-        "golden_cross",
-        "macd_crossover",
-        "rsi",
-        "sma_crossover",
-    ]
-    emitted = {name for each in STRATEGIES.values() for name in each.names.values()}
-    assert emitted == {
+def test_every_file_of_the_folder_that_declares_a_strategy_is_found():
+    declared = {
+        f"pipeline.strategies.{path.stem}"
+        for path in Path(registry.__file__).parent.glob("*.py")
+        if re.search(r"^@strategy\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {each.module for each in STRATEGIES.values()} == declared
+    assert list(STRATEGIES) == sorted(STRATEGIES)
+
+
+def test_the_technical_strategies_of_the_specification_are_there():
+    assert {name for each in STRATEGIES.values() for name in each.names.values()} >= {
         "SMA_CROSSOVER",
         "GOLDEN_CROSS",
         "DEATH_CROSS",
@@ -89,16 +93,20 @@ def test_the_strategies_of_this_folder_are_found_by_key_in_order():
         "MACD_CROSSOVER",
         "BOLLINGER_BREAKOUT",
     }
+    followers = ("bollinger_breakout", "golden_cross", "macd_crossover", "sma_crossover")
+    assert {STRATEGIES[key].family for key in followers} == {"trend_following"}
+    assert STRATEGIES["rsi"].family == "mean_reversion"
 
 
 def test_every_strategy_states_its_family_and_a_summary():
-    families = {key: each.family for key, each in STRATEGIES.items()}
-    assert families == dict.fromkeys(STRATEGIES, "trend_following") | {"rsi": "mean_reversion"}
-    assert all(each.summary.startswith("BUY where") for each in STRATEGIES.values())
+    for each in STRATEGIES.values():
+        assert re.fullmatch(KEY_PATTERN, each.family), each.key
+        assert each.summary.startswith("BUY "), f"the docstring of {each.key} must open with when to BUY"
 
 
 def test_the_longest_lookback_is_what_a_run_has_to_load():
-    assert MAX_LOOKBACK == max(each.lookback for each in STRATEGIES.values()) == 200
+    longest = max(each.lookback for each in STRATEGIES.values())
+    assert longest == MAX_LOOKBACK >= STRATEGIES["rsi"].lookback
 
 
 def test_a_file_dropped_into_the_folder_is_a_strategy(folder):
@@ -117,6 +125,12 @@ def test_a_strategy_imported_by_another_file_counts_once(folder):
     folder("last_move.py", strategy_file())
     folder("other.py", "from dropped_in.last_move import last_move\nagain = last_move\n")
     assert list(discover("dropped_in")) == ["last_move"]
+
+
+def test_strategies_come_by_key_whatever_their_files_are_called(folder):
+    folder("a_file.py", strategy_file("second", "A", "B"))
+    folder("b_file.py", strategy_file("first", "C", "D"))
+    assert list(discover("dropped_in")) == ["first", "second"]
 
 
 def test_two_strategies_with_one_key_are_refused_with_both_files(folder):
@@ -148,6 +162,8 @@ def test_two_strategies_that_emit_one_name_are_refused_with_both_files(folder):
         (strategy_file(sell="MULTI_STRATEGY"), "was 'MULTI_STRATEGY'"),
         (strategy_file().replace("lookback=1", "lookback=-1"), "lookback must be 0 or more bars, was -1"),
         (strategy_file().replace('("close",)', "()"), "must read a column at least"),
+        (strategy_file().replace('("close",)', '("close", "sma_30")'), "obv, volume_median_20, "),
+        (strategy_file().replace('("close",)', '("close", "sma_30")'), "close, were sma_30 (last_move)"),
         (strategy_file().replace("Fraction = 0.5", "Fraction"), "each parameter must have a default"),
         (strategy_file().replace('"""Follow the last move', 'del parameters; """'), "must have a docstring"),
     ],
@@ -193,57 +209,63 @@ def test_the_parameters_of_another_strategy_are_refused():
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
+def test_every_strategy_reads_only_what_a_run_loads_whatever_its_settings(key):
+    for parameters in variants(STRATEGIES[key]):
+        assert set(STRATEGIES[key].columns(parameters)) <= set(READABLE)
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
+def test_a_strategy_reads_only_the_columns_that_it_names(key):
+    strategy = STRATEGIES[key]
+    columns = wandering_columns(seed=2, n_candles=80)
+    for parameters in variants(strategy):
+        named = {name: columns[name] for name in strategy.columns(parameters)}
+        pd.testing.assert_frame_equal(strategy.sides(named, parameters), strategy.sides(columns, parameters))
+
+
+@pytest.mark.parametrize("key", STRATEGIES)
 def test_a_strategy_leaves_its_columns_alone(key):
     columns = wandering_columns(seed=3, n_candles=80)
     before = {name: frame.copy() for name, frame in columns.items()}
-    STRATEGIES[key].sides(columns, STRATEGIES[key].parameters())
+    for parameters in variants(STRATEGIES[key]):
+        STRATEGIES[key].sides(columns, parameters)
     for name, frame in columns.items():
         pd.testing.assert_frame_equal(frame, before[name])
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
-def test_a_strategy_judges_a_single_series_like_a_frame_of_it(key):
-    strategy = STRATEGIES[key]
-    columns = wandering_columns(seed=4, n_candles=200, n_symbols=1)
-    frame = strategy.sides(columns, strategy.parameters())
-    series = strategy.sides({name: each.iloc[:, 0] for name, each in columns.items()}, strategy.parameters())
+def test_a_symbol_alone_gets_the_sides_that_it_gets_among_others(key):
+    strategy, parameters = STRATEGIES[key], STRATEGIES[key].parameters()
+    columns = wandering_columns(4, strategy.lookback + 200, n_symbols=48, names=strategy.columns(parameters))
+    frame = strategy.sides(columns, parameters)
     assert frame.to_numpy().any()
-    pd.testing.assert_series_equal(series, frame.iloc[:, 0])
+    for symbol in frame.columns:
+        series = strategy.sides({name: each[symbol] for name, each in columns.items()}, parameters)
+        pd.testing.assert_series_equal(series, frame[symbol])
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
 def test_f10_any_short_history_gives_sides_and_no_error(key):
     strategy = STRATEGIES[key]
+    whole = wandering_columns(seed=5, n_candles=20)
     for n_candles in (0, 1, 2, 13):
-        columns = {name: frame.iloc[:n_candles] for name, frame in wandering_columns(5, 20).items()}
-        assert strategy.sides(columns, strategy.parameters()).shape == (n_candles, 3)
+        columns = {name: frame.iloc[:n_candles] for name, frame in whole.items()}
+        for parameters in variants(strategy):
+            assert strategy.sides(columns, parameters).shape == (n_candles, 3)
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
 def test_f10_a_symbol_that_is_unknown_throughout_gets_no_side(key):
-    strategy = STRATEGIES[key]
     columns = {name: frame * np.nan for name, frame in wandering_columns(6, 60).items()}
-    assert not strategy.sides(columns, strategy.parameters()).to_numpy().any()
+    for parameters in variants(STRATEGIES[key]):
+        assert not STRATEGIES[key].sides(columns, parameters).to_numpy().any()
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
 def test_f09_a_flat_market_gives_no_signal_whatever_the_rounding(key):
-    close = 100.1
-    noisy = [close * (1 + 1e-15 * (-1) ** bar) for bar in range(60)]
-    flat = [close] * 60
-    columns = columns_of(
-        close=flat,
-        sma_20=noisy,
-        sma_50=flat,
-        sma_200=noisy[::-1],
-        macd=[1e-14 * (-1) ** bar for bar in range(60)],
-        macd_signal=[0.0] * 60,
-        rsi_14=[50.0] * 60,
-        bb_upper=noisy,
-        bb_lower=noisy,
-        bb_width=[1e-16 * bar for bar in range(60)],
-    )
-    assert not STRATEGIES[key].sides(columns, STRATEGIES[key].parameters()).to_numpy().any()
+    strategy = STRATEGIES[key]
+    columns = flat_columns(strategy.lookback + 60)
+    assert not strategy.sides(columns, strategy.parameters()).to_numpy().any()
 
 
 def test_parameters_cannot_be_changed_after_they_were_checked():
