@@ -164,6 +164,7 @@ def _before_exec(supervisor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Asked with TERM, Dagster's servers may wait for ever for a run that is no longer of their concern.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:  # it died before this was asked
             os._exit(1)
