@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,9 +70,7 @@ def test_the_checkouts_settings_make_an_instance_that_queues_and_stores_in_postg
 
 
 def test_tables_are_not_looked_at_again_until_they_are_gone(prepared, environment):
-    began = time.monotonic()
     assert not prepare_dagster(environment)
-    assert time.monotonic() - began < 0.5
 
     address = DatabaseAddress.parse(environment["SIGNALS_DAGSTER_URL"])
     drop_database(address)

@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,20 +65,11 @@ def processes_of(home: Path) -> list[psutil.Process]:
 # Starting
 
 
-def test_a_server_starts_within_moments_and_has_both_databases(tmp_path):
-    began = time.monotonic()
-    with embedded_server(tmp_path / "home") as address:
-        first_s = time.monotonic() - began
-        assert query(address.libpq, "SELECT current_database()") == "signals"
-        assert query(address.with_database("dagster").libpq, "SELECT current_database()") == "dagster"
-    seconds = []
-    for _ in range(3):
-        began = time.monotonic()
-        with embedded_server(tmp_path / "home"):
-            seconds.append(time.monotonic() - began)
-
-    assert first_s < 3.0  # 1.0 s on an idle machine
-    assert min(seconds) < 0.5
+def test_a_server_has_both_databases_and_keeps_them(tmp_path):
+    for _ in range(2):
+        with embedded_server(tmp_path / "home") as address:
+            assert query(address.libpq, "SELECT current_database()") == "signals"
+            assert query(address.with_database("dagster").libpq, "SELECT current_database()") == "dagster"
 
 
 def test_the_database_is_utf8_utc_checksummed_and_sorts_by_code_point(home):

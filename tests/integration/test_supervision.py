@@ -123,7 +123,7 @@ def test_who_cannot_wait_ends_them_at_once(supervise, mark):
     supervisor.end(is_urgent=lambda: True)
 
     assert marked({mark}) == []
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < STEPS[0][1]  # the first question alone would take so long
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with a killed parent")

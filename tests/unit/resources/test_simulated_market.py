@@ -5,7 +5,6 @@ import itertools
 import random
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -275,13 +274,3 @@ def test_progress_is_told_after_every_series():
 def test_an_instant_without_time_zone_is_refused():
     with pytest.raises(DataContractError, match="time zone"):
         candles("1h", MONDAY.replace(tzinfo=None), MONDAY)
-
-
-def test_forty_days_of_twelve_symbols_take_less_than_a_second():
-    seconds = []
-    for seed in range(3):
-        started = time.perf_counter()
-        candles("1h", MONDAY, MONDAY + timedelta(days=40), *SYMBOLS, seed=1_000 + seed)
-        seconds.append(time.perf_counter() - started)
-
-    assert min(seconds) < 1.0
