@@ -114,6 +114,7 @@ _started: list["subprocess.Popen[bytes]"] = []  # the servers that this process 
 def initialise(files: ServerFiles, account: Account, password: str) -> None:
     """Make the data folder, whole or not at all: the next attempt removes what an interrupted one left."""
     for leftover in files.folder.glob("init-*"):
+        _end_whoever_works_in(leftover)
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix="init-", dir=files.folder))
     try:
@@ -134,6 +135,15 @@ def initialise(files: ServerFiles, account: Account, password: str) -> None:
         data.rename(files.data)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _end_whoever_works_in(folder: Path) -> None:
+    """End the `initdb` that outlived whoever started it, and its children: it would go on writing there."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            with suppress(psutil.Error):
+                process.kill()
+                process.wait(timeout=5.0)
 
 
 def set_password(files: ServerFiles, account: Account, password: str) -> None:

@@ -108,7 +108,7 @@ class Served:
     def graphql(self, query: str, **variables: object) -> dict[str, Any]:
         """The answer's data; ``None`` if Dagster could not find them out."""
         host, port = self.service.url.removeprefix("http://").split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        connection = http.client.HTTPConnection(host, int(port), timeout=120)
         connection.request(
             "POST",
             "/graphql",
@@ -155,7 +155,7 @@ class Served:
     def end(self) -> None:
         if self.process.poll() is None:
             stop_service(self.home)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=120)
         stop(self.home)
 
 
@@ -196,13 +196,13 @@ def test_ready_means_that_the_code_is_loaded_and_that_the_scheduler_of_this_serv
 def test_a_run_launched_in_the_ui_succeeds(served):
     run = served.launch("quick")
 
-    until(lambda: served.status_of(run) in ("SUCCESS", "FAILURE"), timeout_s=30)
+    until(lambda: served.status_of(run) in ("SUCCESS", "FAILURE"), timeout_s=120)
     assert served.status_of(run) == "SUCCESS"
 
 
 def test_a_second_one_says_what_runs_and_where(served):
     with python(SERVE, served.home, 3000, env=served.environment) as second:
-        said, _ = second.communicate(timeout=30)
+        said, _ = second.communicate(timeout=120)
 
     assert second.returncode == 4
     assert said.startswith("AlreadyRunningError")
@@ -225,7 +225,7 @@ def test_the_killed_process_that_has_the_code_is_brought_back(served):
     kill(loader.pid)
     until(lambda: served.load_error() is not None)
 
-    until(lambda: served.load_error() is None, timeout_s=30)
+    until(lambda: served.load_error() is None, timeout_s=120)
     assert any(process.is_running() for process in served.children()["code-server"].children())
 
 
@@ -243,11 +243,11 @@ def test_a_killed_database_server_comes_back_under_the_running_service(served):
 
 def test_kill_9_of_the_supervisor_ends_its_children_and_the_next_one_ends_what_is_left(served):
     run = served.launch("slow")  # its process is no child of the supervisor's: it goes on
-    until(lambda: served.status_of(run) == "STARTED", timeout_s=30)
+    until(lambda: served.status_of(run) == "STARTED", timeout_s=120)
     children, marks = served.children(), served.marks()
     kill(served.service.pid)
-    served.process.communicate(timeout=10)
-    psutil.wait_procs(children.values(), timeout=10)
+    served.process.communicate(timeout=60)
+    psutil.wait_procs(children.values(), timeout=60)
     assert not any(child.is_running() for child in children.values())
     assert running(served.home) is None
     assert marked(marks)
@@ -260,7 +260,7 @@ def test_kill_9_of_the_supervisor_ends_its_children_and_the_next_one_ends_what_i
 
 def test_term_ends_everything_within_ten_seconds_also_what_works(served):
     run = served.launch("slow")
-    until(lambda: served.status_of(run) == "STARTED", timeout_s=30)
+    until(lambda: served.status_of(run) == "STARTED", timeout_s=120)
     marks, began = served.marks(), time.monotonic()
 
     served.process.send_signal(signal.SIGTERM)
@@ -280,7 +280,7 @@ def test_code_that_does_not_load_is_told_with_its_error_and_served_until_it_is_m
     served = one_home
     if served.process.poll() is None:
         stop_service(served.home)
-        served.process.communicate(timeout=30)
+        served.process.communicate(timeout=120)
     served.code.write_text(LOCATION + "def strategy(:\n")
     served.start(until=r"once that is mended, it is loaded within 1 s, or by Reload in the UI at http")
 

@@ -52,7 +52,7 @@ def free_port() -> int:
 
 def graphql(port: int, query: str, **variables: object) -> dict[str, Any]:
     """The answer's data; raises while nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         body = json.dumps({"query": query, "variables": variables})
         connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
@@ -95,7 +95,7 @@ class Up:
 
     def exit_code(self) -> int:
         """Of the service, once it has ended."""
-        self.process.communicate(timeout=15)
+        self.process.communicate(timeout=60)
         return self.process.returncode
 
     def signals(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -139,7 +139,7 @@ class Up:
         state: str = found["runOrError"]["status"]
         return state
 
-    def wait_for(self, run: str, timeout_s: float = 60.0) -> str:
+    def wait_for(self, run: str, timeout_s: float = 240.0) -> str:
         until(lambda: self.status_of(run) in DONE, timeout_s)
         return self.status_of(run)
 
@@ -156,7 +156,7 @@ class Up:
         if self.process.poll() is None:
             self.signals("down")
         if self.process.stdout is not None and not self.process.stdout.closed:
-            self.process.communicate(timeout=30)
+            self.process.communicate(timeout=120)
         stop(self.home)
 
 
@@ -205,7 +205,7 @@ def test_materialize_in_the_ui_makes_a_day_of_replay_rows(up):
 
 
 def test_a_scheduled_run_succeeds_by_itself_and_its_rows_are_live(up):
-    until(lambda: any(run["status"] in DONE for run in up.scheduled_runs()), timeout_s=80)
+    until(lambda: any(run["status"] in DONE for run in up.scheduled_runs()), timeout_s=240)
     tick = up.scheduled_runs()[-1]
 
     assert tick["status"] == "SUCCESS"
@@ -259,7 +259,7 @@ def test_up_says_when_the_schedules_run_next(up):
 def test_kill_9_of_the_database_during_a_run_loses_nothing_that_was_stored(up):
     before = up.rows("SELECT id, recorded_at FROM trading_signals WHERE created_at < current_date ORDER BY id")
     run = up.materialize(yesterday() - timedelta(days=5), yesterday())
-    until(lambda: up.status_of(run) == "STARTED", timeout_s=30)
+    until(lambda: up.status_of(run) == "STARTED", timeout_s=120)
     kill(status(up.home).pid or 0)
     until(lambda: answers(lambda: up.rows("SELECT 1")))
 
@@ -271,10 +271,10 @@ def test_kill_9_of_the_database_during_a_run_loses_nothing_that_was_stored(up):
 
 def test_kill_9_of_signals_up_during_a_run_leaves_a_home_that_starts_and_works_again(up):
     run = up.materialize(yesterday() - timedelta(days=10), yesterday())
-    until(lambda: up.status_of(run) == "STARTED", timeout_s=30)
+    until(lambda: up.status_of(run) == "STARTED", timeout_s=120)
     marks = up.marks()
     kill(up.process.pid)
-    up.process.communicate(timeout=15)
+    up.process.communicate(timeout=60)
     before = up.rows("SELECT count(*) FROM trading_signals WHERE origin = 'live'")
 
     up.start()
@@ -290,7 +290,7 @@ def test_kill_9_of_signals_up_during_a_run_leaves_a_home_that_starts_and_works_a
 
 def test_term_ends_every_process_within_ten_seconds_and_the_database_with_them(up):
     run = up.materialize(yesterday() - timedelta(days=15), yesterday())
-    until(lambda: up.status_of(run) == "STARTED", timeout_s=30)
+    until(lambda: up.status_of(run) == "STARTED", timeout_s=120)
     marks, children = up.marks(), psutil.Process(up.process.pid).children(recursive=True)
     began = time.monotonic()
 
@@ -335,7 +335,7 @@ def test_dagster_dev_works_by_itself_after_up_prepare(one_home):
             ["/bin/sh", "-c", script], env=one_home.env, cwd=one_home.folder, stdout=out, stderr=out, process_group=0
         )
     try:
-        until(lambda: dev.poll() is not None or answers(lambda: groups_of(port)), timeout_s=60)
+        until(lambda: dev.poll() is not None or answers(lambda: groups_of(port)), timeout_s=180)
 
         assert dev.poll() is None, log.read_text()
         assert groups_of(port) == GROUPS, log.read_text()

@@ -56,7 +56,7 @@ def output(code: str, *arguments: object, **options: Any) -> str:
         return process.communicate(timeout=60)[0].strip()
 
 
-def until(condition: Callable[[], object], timeout_s: float = 20.0) -> float:
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> float:
     """Wait for ``condition``; returns the seconds that it took, and fails after ``timeout_s``."""
     began = time.monotonic()
     while not condition():
