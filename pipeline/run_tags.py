@@ -10,6 +10,7 @@ from pipeline.domain.signal import Origin
 AS_OF = "signals/as_of"
 ORIGIN = "signals/origin"
 SCHEDULED = "dagster/scheduled_execution_time"
+FETCH = "signals/fetch"  # a run over past days may ask the exchange for what is not stored
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 

@@ -97,6 +97,7 @@ class MarketSettings(_Section):
 
     source: Literal["live", "files", "simulated"] = "simulated"
     exchange: str | None = None  # None: simulated, or the one imported
+    exchange_url: str | None = None  # instead of the exchange's own address: a mirror, a proxy, a test
     symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_split)] = None  # None: all that is imported
     timeframes: Annotated[tuple[TimeframeName, ...] | None, BeforeValidator(_split)] = None
     simulation_seed: Whole = 7
@@ -125,8 +126,13 @@ class MarketSettings(_Section):
                 f"exchange must be left out for the simulated market, was {self.exchange!r}; for imported candles "
                 'say source = "files"'
             )
-        if self.source == "live":
-            raise ValueError("source must be 'files' or 'simulated', was 'live': live exchanges are not there yet")
+        if self.source == "live" and self.exchange in (None, SIMULATED_EXCHANGE):
+            raise ValueError("exchange must be named for source = 'live', such as binance or kraken")
+        if self.source == "live" and self.symbols is None:
+            raise ValueError(
+                "symbols must be named for source = 'live'; `signals symbols --exchange "
+                f"{self.exchange} --top 20` suggests some"
+            )
         return self
 
     @property
@@ -162,6 +168,7 @@ class ScheduleSettings(_Section):
 
     is_enabled: bool = True
     grace_seconds: Annotated[Real, Field(ge=0, le=600)] = 5.0  # live fetching waits so long after a close
+    straggler_seconds: Annotated[Real, Field(ge=0, le=600)] = 15.0  # and so long for a candle that is late
     ui_port: Annotated[Whole, Field(ge=1, le=65535)] = 3000
 
 
@@ -222,7 +229,7 @@ class Settings(BaseSettings):
     def fingerprint(self, profiles: Mapping[str, RiskProfile]) -> tuple[str, dict[str, Any]]:
         """Hash and content of everything that can change a signal under ``profiles``, secrets left out."""
         content = self.model_dump(mode="json", include=set(DECISIVE), serialize_as_any=True)
-        for watched in ("exchange", "symbols", "timeframes"):
+        for watched in ("source", "exchange", "exchange_url", "symbols", "timeframes"):
             content["market"].pop(watched)
         content["profiles"] = {name: p.model_dump(mode="json") for name, p in sorted(profiles.items())}
         content["code_version"] = __version__

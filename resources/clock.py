@@ -25,6 +25,10 @@ class ClockResource(dg.ConfigurableResource[None]):
         """Live only where the run was started to be so: by a schedule, or by `signals run` without an instant."""
         return Origin(context.run.tags.get(run_tags.ORIGIN, Origin.REPLAY))
 
+    def may_fetch(self, context: dg.AssetExecutionContext) -> bool:
+        """Whether an exchange may be asked: always live; over past days only if whoever started the run said so."""
+        return self.origin(context) is Origin.LIVE or context.run.tags.get(run_tags.FETCH) == "true"
+
     def scope(self) -> str:
         """Where assets write; replays under a name of their own do not run through assets."""
         return DEFAULT_SCOPE

@@ -5,14 +5,13 @@ the work of `pipeline.market.cleaning`, and a series that cannot be had is a fai
 error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from pipeline.contracts.candles import KEY, VALUES
 from pipeline.domain.universe import SeriesKey
 
 # Called after each series with how many are done and how many were wanted.
@@ -25,6 +24,7 @@ class SeriesWindow(NamedTuple):
     series: SeriesKey
     start: datetime  # aware
     end: datetime  # aware
+    is_backward: bool = False  # older than what is stored: its newest bars come first, so that none is skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Fetched:
     # Raw rows: exchange, symbol, timeframe, open_at, open, high, low, close, volume; of any order and type.
     frame: pd.DataFrame
     failures: dict[SeriesKey, str] = field(default_factory=dict)
+    ended: dict[SeriesKey, str] = field(default_factory=dict)  # series that the source does not offer (any longer)
+    clock_skew: timedelta | None = None  # our clock less the source's, where it tells the time
+    requests: int = 0  # so far
+    used_weight: int | None = None  # of the rate limit, as the source counts it, where it tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,9 @@ class ImportedMarket:
 
     exchange: str
 
-    def candles(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Fetched:
+    def portions(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Iterator[Fetched]:
         """Nothing, whatever is wanted; what is missing shows as stale or gapped."""
-        return Fetched(pd.DataFrame(columns=[*KEY, *VALUES]))
+        return iter(())
 
 
 class MarketSource(Protocol):
@@ -54,5 +58,9 @@ class MarketSource(Protocol):
     def exchange(self) -> str:
         """Where its candles were traded, as it stands in every row."""
 
-    def candles(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Fetched:
-        """The candles of some windows; a series that fails is reported beside those that succeed."""
+    def portions(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Iterator[Fetched]:
+        """The candles of some windows, in portions that can be kept one by one.
+
+        The bars of a series that were handed over are always without a gap of our making. A series that fails is
+        reported beside those that succeed.
+        """

@@ -41,7 +41,7 @@ class SimulatedMarket:
         return EXCHANGE
 
     def candles(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Fetched:
-        """The candles of some windows, in the order asked for, oldest first; see `MarketSource`.
+        """The candles of some windows, in the order asked for, oldest first.
 
         Any symbol is listed; a series of another exchange, or a symbol that is not written as ccxt does, is a
         failure.
@@ -56,6 +56,10 @@ class SimulatedMarket:
             if on_progress is not None:
                 on_progress(done, len(wanted))
         return Fetched(_frame(found), failures)
+
+    def portions(self, wanted: Sequence[SeriesWindow], on_progress: Progress | None = None) -> Iterator[Fetched]:
+        """All in one portion; see `MarketSource`."""
+        yield self.candles(wanted, on_progress)
 
     def _parts(self, window: SeriesWindow) -> Iterator[tuple[int, Candles]]:
         """The bars of a window in portions, each with the position of its first bar."""

@@ -6,12 +6,15 @@ a message that reads "*what* must be *rule*, was *value*".
     SignalsError
       TemporaryError            retry later
         SourceUnavailableError
+        RateLimitedError
         DatabaseUnavailableError
       DataContractError         stop this asset, look at the data
         UnreadableFileError
+        SeriesEndedError
         IllegalTransitionError
       OperatorError             stop and call a human
         ConfigurationError
+        SourceRefusedError
         SchemaVersionError
         ServerError
 """
@@ -51,6 +54,10 @@ class UnreadableFileError(DataContractError):
     """A file is not in a format that we read, or nothing in it can be used."""
 
 
+class SeriesEndedError(DataContractError):
+    """A source does not offer a series, or no longer: delisted, renamed, halted, misspelt."""
+
+
 class IllegalTransitionError(DataContractError):
     """A signal's status may not change that way."""
 
@@ -61,6 +68,10 @@ class OperatorError(SignalsError):
 
 class ConfigurationError(OperatorError):
     """A setting is wrong or missing."""
+
+
+class SourceRefusedError(OperatorError):
+    """A source refuses us: the place, a key, a missing right."""
 
 
 class SchemaVersionError(OperatorError):

@@ -38,7 +38,8 @@ MISTAKES = {
         "signals.toml:2: expiry.1h is not a setting, was 3; did you mean expiry.bars.1h?", file="[expiry]\n1h = 3\n"
     ),
     "a key that is like no other": Mistake(
-        "signals.toml:2: schedule.cron is not a setting, was '* * * * *'; there are is_enabled, grace_seconds, ui_port",
+        "signals.toml:2: schedule.cron is not a setting, was '* * * * *'; there are is_enabled, grace_seconds, "
+        "straggler_seconds, ui_port",
         file='[schedule]\ncron = "* * * * *"\n',
     ),
     "a section that is a value": Mistake(
@@ -47,9 +48,14 @@ MISTAKES = {
     "a source that is a number": Mistake(
         "signals.toml:2: market.source must be 'live', 'files' or 'simulated', was 3", file="[market]\nsource = 3\n"
     ),
-    "a source that is not there yet": Mistake(
-        "signals.toml:2: market.source must be 'files' or 'simulated', was 'live': live exchanges are not there yet",
+    "a live source without its exchange": Mistake(
+        "signals.toml:2: market.exchange must be named for source = 'live', such as binance or kraken",
         file='[market]\nsource = "live"\n',
+    ),
+    "a live source without its symbols": Mistake(
+        "signals.toml:2: market.symbols must be named for source = 'live'; `signals symbols --exchange kraken "
+        "--top 20` suggests some",
+        file='[market]\nsource = "live"\nexchange = "kraken"\n',
     ),
     "an exchange for the simulated market": Mistake(
         "signals.toml:2: market.exchange must be left out for the simulated market, was 'binance'; "
