@@ -7,6 +7,7 @@ import pandas as pd
 
 from assets.partitions import daily, single_run
 from assets.reporting import FRESHNESS, contract_check, contract_kept, stored_as
+from assets.retries import retried
 from assets.spans import spans_of
 from pipeline import progress
 from pipeline.contracts.indicators import Indicators, MarketConditions
@@ -49,6 +50,7 @@ from resources.clock import ClockResource
     backfill_policy=single_run,
     check_specs=[contract_check("indicators"), contract_check("market_conditions")],
 )
+@retried
 def analyse_candles(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],

@@ -4,26 +4,31 @@ from collections import Counter
 from datetime import datetime
 
 import dagster as dg
+import pandas as pd
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, contract_check, contract_kept, state_checks, state_table, stored_as
+from assets.reporting import FRESHNESS, clock_check, contract_check, contract_kept, state_checks, state_table, stored_as
+from assets.retries import retried
 from pipeline import progress
 from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import Origin
 from pipeline.domain.universe import SeriesKey
 from pipeline.indicators.catalogue import WARM_UP_BARS
 from pipeline.market.health import HealthStatus, SeriesState
 from pipeline.settings import Settings
 from pipeline.stages import signal_history_from
-from pipeline.storage.candles import ensure_series, record_health
+from pipeline.storage.candles import StoredCandles, ensure_series, record_health
 from pipeline.storage.database import Database
 from pipeline.storage.health import SeriesExtent, series_extents, series_states
 from pipeline.storage.history import Series
-from pipeline.storage.intake import import_candles
+from pipeline.storage.intake import Intake, import_candles
+from pipeline.storage.listing import note_ended, note_search, searched_from
 from pipeline.storage.universe import exchange_of, wanted_series
 from resources.clock import ClockResource
-from resources.market import SeriesWindow
+from resources.market import Fetched, SeriesWindow
 from resources.sources import market_source
 
+CHECKED_BARS = 2  # stored bars that are fetched again: an exchange corrects its newest ones, if any
 MAX_BLOCKED_SHARE = 0.5  # of the series; more, and it is not a symbol that is broken
 
 
@@ -38,9 +43,11 @@ MAX_BLOCKED_SHARE = 0.5  # of the series; more, and it is not a symbol that is b
     check_specs=[
         contract_check("candles"),
         dg.AssetCheckSpec("staleness", asset="candles", description="Every series has its newest candles"),
+        dg.AssetCheckSpec("clock", asset="candles", description="Our clock agrees with the exchange's"),
         dg.AssetCheckSpec("gaps", asset="candles", description="Few bars are filled, and no price jump is open"),
     ],
 )
+@retried
 def candles(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
@@ -54,22 +61,39 @@ def candles(
         keys = wanted_series(conn, settings.market, exchange)
         ids = ensure_series(conn, keys)
         series = [Series(key, number) for key, number in ids.items()]
-        extents = series_extents(conn, series, until)
-    windows = [window for key in keys for window in _missing(key, extents[key], after, until)]
-    fetched = market_source(settings, exchange).candles(
-        windows, lambda done, total: progress.report("candles", done, total)
-    )
-    intake = import_candles(database, fetched.frame, until)
+        extents = series_extents(conn, series)
+        searched = searched_from(conn, ids.values())
+    is_asked = settings.market.source != "live" or clock.may_fetch(context)
+    windows = [
+        window
+        for key in (keys if is_asked else ())
+        for window in missing_windows(key, extents[key], searched.get(ids[key]), after, until)
+    ]
+    closed_by = max((window.end for window in windows), default=until)  # windows before what is stored may end later
+    intake, failures, ended = Intake(stored=StoredCandles(0, 0, 0, 0)), dict[SeriesKey, str](), dict[SeriesKey, str]()
+    last = Fetched(pd.DataFrame())
+    source = market_source(settings, exchange)
+    for last in source.portions(windows, lambda done, total: progress.report("candles", done, total)):
+        intake += import_candles(database, last.frame, closed_by)
+        failures |= last.failures
+        ended |= last.ended
     with database.begin() as conn:
-        states = series_states(conn, series, until, WARM_UP_BARS)
-        states |= {key: SeriesState(HealthStatus.BLOCKED, why) for key, why in fetched.failures.items()}
+        note_search(conn, {ids[w.series]: w.start for w in windows if w.series not in {**failures, **ended}})
+        if is_asked:
+            note_ended(conn, ids, ended)
+        expected = keys if clock.origin(context) is Origin.LIVE else ()
+        states = {key: SeriesState(HealthStatus.BLOCKED, "no_candles") for key in expected}
+        states |= series_states(conn, series, until, WARM_UP_BARS)
+        states |= {key: SeriesState(HealthStatus.BLOCKED, why) for key, why in failures.items()}
+        states |= {key: SeriesState(HealthStatus.BLOCKED, f"delisted({why})") for key, why in ended.items()}
         record_health(conn, "candles", states, ids, until)
     counts = Counter(state.status.value for state in states.values())
     context.log.info(
-        "candles series=%d written=%d filled=%d refused=%s states=%s",
-        *(len(states), intake.stored.written, intake.stored.filled, dict(intake.refused), dict(counts)),
+        "candles series=%d asked=%d requests=%d written=%d filled=%d refused=%s states=%s",
+        *(len(states), len(windows), last.requests, intake.stored.written, intake.stored.filled),
+        *(dict(intake.refused), dict(counts)),
     )
-    _stop_if_most_are_blocked(states)
+    _stop_if_most_are_blocked({key: state for key, state in states.items() if key not in ended})
     return dg.MaterializeResult(
         metadata={
             "rows_written": intake.stored.written,
@@ -78,24 +102,36 @@ def candles(
             "rows_refused": sum(intake.refused.values()),
             "series": len(states),
             "series_blocked": counts[HealthStatus.BLOCKED.value],
+            "requests": last.requests,
+            "used_weight": last.used_weight or 0,
             "not_ok": state_table(states),
         },
-        check_results=[contract_kept("candles", len(fetched.frame)), *state_checks(states)],
+        check_results=[
+            contract_kept("candles", intake.stored.written),
+            *state_checks(states),
+            clock_check(last.clock_skew),
+        ],
     )
 
 
-def _missing(key: SeriesKey, extent: SeriesExtent, after: datetime, until: datetime) -> list[SeriesWindow]:
-    """What is not stored of the bars that the window and its warm-up need, before and after what is."""
+def missing_windows(
+    key: SeriesKey, extent: SeriesExtent, searched: datetime | None, after: datetime, until: datetime
+) -> list[SeriesWindow]:
+    """What is not stored of the bars that the closes after ``after`` and their warm-up need.
+
+    Older bars than those that are stored come newest first; they are not asked for again once the source has said
+    that it has no more. With a new close the last bars are asked for once more, to notice revisions.
+    """
     timeframe = key.timeframe
     begin = signal_history_from(timeframe, timeframe.floor(after))
     if extent.first_open is None or extent.last_open is None:
         return [SeriesWindow(key, begin, until)]
     windows = []
-    if begin < extent.first_open:
-        windows.append(SeriesWindow(key, begin, extent.first_open))
+    if begin < extent.first_open and (searched is None or begin < searched):
+        windows.append(SeriesWindow(key, begin, extent.first_open, is_backward=True))
     next_open = extent.last_open + timeframe.duration
     if next_open + timeframe.duration <= until:
-        windows.append(SeriesWindow(key, next_open, until))
+        windows.append(SeriesWindow(key, next_open - CHECKED_BARS * timeframe.duration, until))
     return windows
 
 

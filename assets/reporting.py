@@ -9,9 +9,12 @@ import dagster as dg
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import HealthStatus, SeriesState
 from pipeline.storage import tables
+from pipeline.storage.passes import Latency
 from pipeline.storage.views import VIEWS
 
 ROWS_SHOWN = 20
+CLOCK_TOLERANCE_S = 30.0
+LATE_SHARE = 0.25  # of the timeframe: advice that comes later is of little use
 
 # The chain runs at least hourly; three missed closes are worth a look.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=25), warn_window=timedelta(hours=3))
@@ -66,6 +69,37 @@ def state_checks(states: Mapping[SeriesKey, SeriesState]) -> list[dg.AssetCheckR
         result("staleness", ("stale", "missing", "no_candles")),
         result("gaps", ("gapped", "filled", "price_jump")),
     ]
+
+
+def clock_check(skew: timedelta | None) -> dg.AssetCheckResult:
+    """Whether our clock agrees with the source's, where it tells the time; a clock that is far off blocks series."""
+    seconds = 0.0 if skew is None else skew.total_seconds()
+    return dg.AssetCheckResult(
+        passed=abs(seconds) <= CLOCK_TOLERANCE_S,
+        check_name="clock",
+        asset_key="candles",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"ahead_s": round(seconds, 1), "is_told": skew is not None},
+    )
+
+
+def latency_check(latency: Latency | None) -> dg.AssetCheckResult:
+    """Whether every series was stored before a quarter of its timeframe had passed; a replay is never late."""
+    return dg.AssetCheckResult(
+        passed=latency is None or latency.worst_share <= LATE_SHARE,
+        check_name="latency",
+        asset_key="trading_signals",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={}
+        if latency is None
+        else {
+            "series": latency.series,
+            "median_s": round(latency.median_s, 1),
+            "p95_s": round(latency.p95_s, 1),
+            "worst_s": round(latency.worst_s, 1),
+            "worst_share_of_timeframe": round(latency.worst_share, 3),
+        },
+    )
 
 
 def state_table(states: Mapping[SeriesKey, SeriesState]) -> dg.TableMetadataValue:

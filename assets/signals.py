@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, contract_check, contract_kept, small_table, stored_as
+from assets.reporting import FRESHNESS, contract_check, contract_kept, latency_check, small_table, stored_as
+from assets.retries import retried
 from assets.spans import spans_of
 from pipeline import __version__, progress
 from pipeline.domain.signal import Origin, Source
@@ -31,12 +32,13 @@ from pipeline.storage.candidates import (
 from pipeline.storage.database import Database
 from pipeline.storage.drift import record_drift
 from pipeline.storage.history import read_block
-from pipeline.storage.signals import read_bars, store_live, store_replayed
+from pipeline.storage.passes import latency_of, record_passes
+from pipeline.storage.signals import invalidate_delisted, read_bars, store_live, store_replayed
 from pipeline.storage.spans import groups_of, move_watermarks, split
 from resources.clock import ClockResource
 
 
-def _common(name: str, deps: Sequence[str]) -> dict[str, Any]:
+def _common(name: str, deps: Sequence[str], *checks: dg.AssetCheckSpec) -> dict[str, Any]:
     """What the definitions of all assets of this group say."""
     return {
         "deps": deps,
@@ -46,11 +48,12 @@ def _common(name: str, deps: Sequence[str]) -> dict[str, Any]:
         "backfill_policy": single_run,
         "freshness_policy": FRESHNESS,
         "metadata": stored_as(name),
-        "check_specs": [contract_check(name)],
+        "check_specs": [contract_check(name), *checks],
     }
 
 
 @dg.asset(**_common("technical_signals", ["indicators", "market_conditions"]))
+@retried
 def technical_signals(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
@@ -100,6 +103,7 @@ def technical_signals(
 
 
 @dg.asset(**_common("risk_filtered_signals", ["technical_signals"]))
+@retried
 def risk_filtered_signals(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
@@ -145,7 +149,14 @@ def risk_filtered_signals(
     )
 
 
-@dg.asset(**_common("trading_signals", ["risk_filtered_signals"]))
+@dg.asset(
+    **_common(
+        "trading_signals",
+        ["risk_filtered_signals"],
+        dg.AssetCheckSpec("latency", asset="trading_signals", description="Stored well before the next close"),
+    )
+)
+@retried
 def trading_signals(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
@@ -175,7 +186,11 @@ def trading_signals(
                 totals["drift"] += record_drift(conn, spans, occasion.scope, profile.name)
             best += finished
         if is_live:
+            totals["invalidated"] += invalidate_delisted(conn, as_of)
             move_watermarks(conn, "trading_signals", spans)
+            record_passes(conn, context.run.run_id, spans)
+    with database.begin() as conn:
+        latency = latency_of(conn, context.run.run_id)
     progress.report("trading_signals", len(profiles), len(profiles))
     context.log.info("trading_signals series=%d signals=%d %s", len(spans), len(best), dict(totals))
     best.sort(key=lambda signal: (signal.created_at, signal.rank_score), reverse=True)
@@ -199,7 +214,7 @@ def trading_signals(
                 ),
             ),
         },
-        check_results=[contract_kept("trading_signals", len(best))],
+        check_results=[contract_kept("trading_signals", len(best)), latency_check(latency)],
     )
 
 

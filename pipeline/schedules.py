@@ -1,16 +1,27 @@
 """When jobs run, each with its reason. Time enters runs here: a run is about its tick, not about when it starts."""
 
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from pipeline import run_tags
 from pipeline.domain.signal import Origin
-from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.timeframe import Timeframe, parse_instant
 from pipeline.jobs import generate_signals
-from pipeline.run_tags import pass_tags
 
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
+ONE_DAY = timedelta(days=1)
+# A pass over a few thousand series takes minutes; `dagster.yaml` ends what takes longer than this.
+LONGEST_PASS = timedelta(hours=2)
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+SCHEDULED_LIVE = {run_tags.ORIGIN: Origin.LIVE.value, "dagster/schedule_name": "signals_at_every_close"}
 
 
 def cron_of(timeframe: Timeframe) -> str:
@@ -28,7 +39,8 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
     """The chain at every close of the shortest timeframe: an older signal is of no use to anybody.
 
     The tick's day is its partition; the tick at 00:00 belongs to the day that begins, which holds the bar that closed
-    just then. The run is live and as of the tick.
+    just then. The run is live and as of the tick. After days off it is one run over the days from the newest pass on,
+    so that no partition stays missing; while a pass is still at work the tick is skipped, and the next one makes up.
     """
 
     @dg.schedule(
@@ -39,12 +51,39 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
         default_status=dg.DefaultScheduleStatus.RUNNING if is_running else dg.DefaultScheduleStatus.STOPPED,
         description="Makes the signals of the bars that closed just now",
     )
-    def signals_at_every_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def signals_at_every_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time.astimezone(UTC)
-        return dg.RunRequest(
-            run_key=tick.isoformat(),
-            partition_key=f"{tick:%Y-%m-%d}",
-            tags=pass_tags(tick, Origin.LIVE),
-        )
+        if (unfinished := _unfinished_pass(context.instance, tick)) is not None:
+            return dg.SkipReason(
+                f"run {unfinished.run_id[:8]} as of {unfinished.tags[run_tags.AS_OF]} is not finished; "
+                "the tick after it processes these closes too"
+            )
+        tags = run_tags.pass_tags(tick, Origin.LIVE)
+        newest = _newest_pass(context.instance)
+        if newest is not None and newest.date() < tick.date() - ONE_DAY:
+            tags |= run_tags.range_tags(newest, tick)
+            return dg.RunRequest(run_key=tick.isoformat(), tags=tags)
+        return dg.RunRequest(run_key=tick.isoformat(), partition_key=f"{tick:%Y-%m-%d}", tags=tags)
 
     return signals_at_every_close
+
+
+def _unfinished_pass(instance: dg.DagsterInstance, tick: datetime) -> dg.DagsterRun | None:
+    """A live run of a schedule that is still at work; one that began too long ago is dead and holds up nothing."""
+    since = tick - LONGEST_PASS
+    wanted = dg.RunsFilter(
+        job_name=generate_signals.name, statuses=UNFINISHED, tags=SCHEDULED_LIVE, created_after=since
+    )
+    runs = instance.get_runs(wanted, limit=1)
+    return runs[0] if runs else None
+
+
+def _newest_pass(instance: dg.DagsterInstance) -> datetime | None:
+    """As of when the newest live run was that succeeded."""
+    wanted = dg.RunsFilter(
+        job_name=generate_signals.name,
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        tags={run_tags.ORIGIN: Origin.LIVE.value},
+    )
+    runs = instance.get_runs(wanted, limit=1)
+    return parse_instant(runs[0].tags[run_tags.AS_OF]) if runs else None

@@ -36,6 +36,16 @@ class StoredCandles:
     jumps: int  # opens far away from the close before them
     revised_bars: tuple[tuple[SeriesKey, datetime], ...] = ()  # series and open of the first few that were revised
 
+    def __add__(self, other: "StoredCandles") -> "StoredCandles":
+        """What two batches changed, one after the other."""
+        return StoredCandles(
+            self.written + other.written,
+            self.revised + other.revised,
+            self.filled + other.filled,
+            self.jumps + other.jumps,
+            (self.revised_bars + other.revised_bars)[:REVISED_NAMED],
+        )
+
 
 def ensure_series(conn: sa.Connection, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
     """Ids of the series, which are created where they are new."""

@@ -1,10 +1,15 @@
 """One database: its engine, its transactions, its bulk reads. Everything else in `storage` takes a connection."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeVar
 
+import adbc_driver_manager
 import pandas as pd
+import psycopg
 import sqlalchemy as sa
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from pipeline.domain.errors import DatabaseUnavailableError
 from pipeline.domain.signal import DEFAULT_SCOPE
@@ -12,6 +17,13 @@ from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.bulk import Reader
 
 CHAIN_LOCK = 0x7369676E  # "sign": one run of the chain at a time, whoever started it
+ATTEMPTS = 6
+# Classes and codes of SQLSTATE after which the same transaction may succeed: the connection, a conflict with another
+# transaction, too many connections, an operator's or a timeout's intervention, a lock that was not to be had.
+PASSING_CLASSES = ("08", "40", "57")
+PASSING_CODES = ("53300", "55P03")
+
+T = TypeVar("T")
 
 
 class Database:
@@ -25,16 +37,36 @@ class Database:
             connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
         )
         self._reader = Reader(address)
+        self._locks: list[_Lock] = []
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """One transaction: committed at the end, rolled back on any error."""
-        with _unavailable(), self.engine.begin() as conn:
+        with _passing_errors(), self.engine.begin() as conn:
             yield conn
 
     def frame(self, query: sa.Select[tuple[object, ...]] | sa.TextClause) -> pd.DataFrame:
         """The rows of ``query`` by Arrow, outside any transaction; see `bulk.Reader.frame`."""
-        return self._reader.frame(query)
+        with _passing_errors():
+            return self._reader.frame(query)
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """Do ``work`` again from its beginning, with growing pauses, while the database is away or in conflict.
+
+        Whether a commit that broke off took place need not be known: our writes can be repeated. The chain's lock went
+        with its connection and is taken anew.
+        """
+        for attempt in Retrying(
+            retry=retry_if_exception_type(DatabaseUnavailableError),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2),  # 6 s in all: a server's restart
+            reraise=True,
+        ):
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    self._renew_locks()
+                return work()
+        raise AssertionError("tenacity returns or raises")
 
     @contextmanager
     def chain_lock(self, scope: str = DEFAULT_SCOPE) -> Iterator[None]:
@@ -42,15 +74,36 @@ class Database:
 
         Scopes do not wait for each other: a long replay under a name of its own never holds up a tick.
         """
-        key = sa.func.hashtext(scope)
-        with _unavailable(), self.engine.connect() as conn:
-            conn.execute(sa.select(sa.func.pg_advisory_lock(CHAIN_LOCK, key)))
-            conn.commit()
+        lock = _Lock(scope, self.retried(lambda: self._locked(scope)))
+        self._locks.append(lock)
+        try:
+            yield
+        finally:
+            self._locks.remove(lock)
+            with suppress(sa.exc.DBAPIError, sa.exc.ResourceClosedError):  # where it has ended, the lock has too
+                lock.connection.execute(sa.select(sa.func.pg_advisory_unlock_all()))
+                lock.connection.commit()
+            lock.connection.close()
+
+    def _locked(self, scope: str) -> sa.Connection:
+        """A connection that holds the lock of a scope."""
+        with _passing_errors():
+            connection = self.engine.connect()
             try:
-                yield
-            finally:
-                conn.execute(sa.select(sa.func.pg_advisory_unlock(CHAIN_LOCK, key)))
-                conn.commit()
+                connection.execute(sa.select(sa.func.pg_advisory_lock(CHAIN_LOCK, sa.func.hashtext(scope))))
+                connection.commit()
+            except BaseException:
+                connection.invalidate()  # given back alive it might hold the lock for ever
+                connection.close()
+                raise
+        return connection
+
+    def _renew_locks(self) -> None:
+        """Take locks anew whose connections have ended; a run that came between is waited for."""
+        for lock in self._locks:
+            if not _answers(lock.connection):
+                lock.connection.close()
+                lock.connection = self._locked(lock.scope)
 
     def close(self) -> None:
         """Give every connection back."""
@@ -58,11 +111,43 @@ class Database:
         self.engine.dispose()
 
 
+@dataclass(slots=True)
+class _Lock:
+    scope: str
+    connection: sa.Connection
+
+
+def _answers(connection: sa.Connection) -> bool:
+    if connection.closed:  # it had ended at an earlier attempt, which did not get another
+        return False
+    try:
+        connection.execute(sa.select(1))
+        connection.commit()
+    except sa.exc.DBAPIError:
+        connection.invalidate()
+        return False
+    return True
+
+
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def _passing_errors() -> Iterator[None]:
+    """Raise `DatabaseUnavailableError` for whatever may pass by itself."""
     try:
         yield
-    except sa.exc.OperationalError as error:
-        if error.connection_invalidated or "connection" in str(error.orig):
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated or _may_pass(error.orig):
             raise DatabaseUnavailableError(f"the database did not answer: {error.orig}") from error
         raise
+    except (psycopg.Error, adbc_driver_manager.Error) as error:  # from COPY and Arrow, which pass by SQLAlchemy
+        if _may_pass(error):
+            raise DatabaseUnavailableError(f"the database did not answer: {error}") from error
+        raise
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlstate", None)
+    if code:
+        return code.startswith(PASSING_CLASSES) or code in PASSING_CODES
+    if isinstance(error, adbc_driver_manager.Error):
+        return error.status_code == adbc_driver_manager.AdbcStatusCode.IO
+    return isinstance(error, psycopg.OperationalError)  # no answer, and so no code

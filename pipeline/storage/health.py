@@ -12,23 +12,22 @@ from pipeline.storage.history import Series
 
 
 class SeriesExtent(NamedTuple):
-    """How far the candles of a series reach as of an instant; None where it has none yet."""
+    """How far the stored candles of a series reach; None where it has none yet."""
 
     first_open: datetime | None
     last_open: datetime | None
 
 
-def series_extents(conn: sa.Connection, series: Sequence[Series], as_of: datetime) -> dict[SeriesKey, SeriesExtent]:
-    """First and last stored bar that closed at or before ``as_of``."""
+def series_extents(conn: sa.Connection, series: Sequence[Series]) -> dict[SeriesKey, SeriesExtent]:
+    """First and last stored bar, whatever instant a run is about: what is fetched must join what is stored."""
     rows = conn.execute(
         sa.text(
             """SELECT s.series_id, s.listed_at, l.open_at
 FROM series s LEFT JOIN LATERAL (
-  SELECT open_at FROM candles c WHERE c.series_id = s.series_id AND c.open_at < :as_of AND c.close_at <= :as_of
-  ORDER BY c.open_at DESC LIMIT 1) l ON true
+  SELECT open_at FROM candles c WHERE c.series_id = s.series_id ORDER BY c.open_at DESC LIMIT 1) l ON true
 WHERE s.series_id = ANY(:ids)"""
         ),
-        {"as_of": as_of, "ids": [each.series_id for each in series]},
+        {"ids": [each.series_id for each in series]},
     )
     found = {number: SeriesExtent(first if last else None, last) for number, first, last in rows}
     return {each.key: found[each.series_id] for each in series}

@@ -27,6 +27,17 @@ class Intake:
     merged: int = 0  # bars of which copies with different values came
     out_of_order: int = 0  # rows that came after a later bar of their series
 
+    def __add__(self, other: "Intake") -> "Intake":
+        """What became of two batches that were kept one after the other."""
+        return Intake(
+            stored=self.stored + other.stored,
+            refused=self.refused + other.refused,
+            quarantined=self.quarantined + other.quarantined,
+            not_closed=self.not_closed + other.not_closed,
+            merged=self.merged + other.merged,
+            out_of_order=self.out_of_order + other.out_of_order,
+        )
+
 
 def import_candles(database: Database, raw: pd.DataFrame, now: datetime) -> Intake:
     """Clean what a source handed over, then keep it: the candles, and the refused rows with their reasons.

@@ -29,6 +29,7 @@ from pipeline.storage.spans import Span, stage_spans
 from pipeline.storage.transitions import transition
 
 DATA_REVISION = "data_revision"
+DELISTED = "delisted"
 PAST_AT_INSERTION = "past_at_insertion"
 # What only the state machine changes after a signal is stored.
 LIFECYCLE_COLUMNS = ("status", "executed_at", "execution_price", "profit_loss")
@@ -123,6 +124,18 @@ def store_live(
         invalidated=invalidated,
         expired=_note_past(conn, rows),
     )
+
+
+def invalidate_delisted(conn: sa.Connection, as_of: datetime) -> int:
+    """Invalidate live signals that still stand on series that are offered no longer; returns how many."""
+    query = sa.text(
+        """SELECT x.id FROM trading_signals x JOIN series s USING (series_id)
+WHERE x.origin = 'live' AND x.status = 'ACTIVE' AND x.expires_at > :as_of AND s.delisted_at IS NOT NULL"""
+    )
+    numbers = conn.scalars(query, {"as_of": as_of}).all()
+    for number in numbers:
+        transition(conn, number, SignalStatus.INVALIDATED, at=as_of, actor="pipeline", reason=DELISTED)
+    return len(numbers)
 
 
 def _reached(conn: sa.Connection, spans: Sequence[Span]) -> dict[SeriesKey, datetime]:

@@ -18,6 +18,8 @@ def exchange_of(conn: sa.Connection, market: MarketSettings) -> str:
     """The exchange that the settings mean; for files the one that was imported, if there is no other."""
     if market.source == "simulated":
         return SIMULATED_EXCHANGE
+    if market.source == "live" and market.exchange is not None:
+        return market.exchange
     imported = conn.scalars(
         sa.select(tables.series.c.exchange).where(tables.series.c.exchange != SIMULATED_EXCHANGE).distinct()
     ).all()

@@ -87,6 +87,29 @@ WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at
     )
 
 
+def _latency() -> View:
+    return View(
+        "v_signal_latency",
+        "How long after its close each series was judged and stored, per live run",
+        {
+            "run_id": "the run of Dagster",
+            **SERIES,
+            "candle_close_at": "the newest close that the run processed",
+            "closes": "closes that it processed, 1 unless it caught up",
+            "candle_seen_at": "wall clock when the candle was stored",
+            "stored_at": "wall clock when the series' signals were stored, or found to be none",
+            "latency_seconds": "stored_at minus candle_close_at",
+            "latency_share": "the same as a share of the timeframe",
+        },
+        """SELECT p.run_id, s.exchange, s.symbol, s.timeframe, p.until,
+  (extract(epoch FROM p.until - p.after) / s.bar_seconds)::integer, c.first_seen_at, p.stored_at,
+  round(extract(epoch FROM p.stored_at - p.until), 3)::float8,
+  round(extract(epoch FROM p.stored_at - p.until) / s.bar_seconds, 4)::float8
+FROM live_passes p JOIN series s USING (series_id)
+LEFT JOIN candles c ON c.series_id = p.series_id AND c.open_at = p.until - make_interval(secs => s.bar_seconds)""",
+    )
+
+
 VIEWS: tuple[View, ...] = (
     _per_bar("v_candles", "candles", "Closed candles with the names of their series"),
     _per_bar("v_indicators", "indicators", "Indicators with the names of their series"),
@@ -94,6 +117,7 @@ VIEWS: tuple[View, ...] = (
     _part_of_candidates("technical_signals", "technical"),
     _risk_filtered(),
     _active(),
+    _latency(),
 )
 
 

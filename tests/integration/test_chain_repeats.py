@@ -146,3 +146,13 @@ def test_a_first_tick_equals_one_over_older_history(postgres_server, migrated_te
     fresh, with_older = written
     assert len(fresh["indicators"]) == 3 * 201
     assert fresh == with_older
+
+
+def test_a_backfill_long_before_what_is_stored_leaves_no_gap(database):
+    changes = {"market.source": "simulated", "market.symbols": "BTC/USDT"}
+    tick(database, datetime(2024, 6, 1, tzinfo=UTC), changes)
+
+    days(database, date(2024, 1, 10), date(2024, 1, 10), changes)
+
+    assert len(rows(database, "candles", "open_at >= '2024-01-10' AND open_at < '2024-06-01'")) == 143 * 24
+    assert rows(database, "candles", "is_filled") == []

@@ -1,16 +1,20 @@
 """The schedule: when it ticks, and what a tick says to its run."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from itertools import pairwise
+from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon ticks by
 
 from assets.partitions import daily
 from pipeline import run_tags
 from pipeline.definitions import build_definitions
+from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.schedules import cron_of, signals_schedule
 from pipeline.settings import Settings
@@ -23,11 +27,21 @@ def repository() -> dg.RepositoryDefinition:
     return build_definitions(Settings()).get_repository_def()
 
 
-def tick(instant: datetime, cadence: Timeframe = Timeframe.H1) -> dg.RunRequest:
-    context = dg.build_schedule_context(scheduled_execution_time=instant, repository_def=repository())
-    data = signals_schedule(cadence, is_running=True).evaluate_tick(context)
-    assert data.run_requests is not None
-    (request,) = data.run_requests
+@pytest.fixture(name="instance")
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def evaluated(instance: dg.DagsterInstance, instant: datetime) -> ScheduleExecutionData:
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=instant, repository_def=repository()
+    )
+    return signals_schedule(Timeframe.H1, is_running=True).evaluate_tick(context)
+
+
+def tick(instance: dg.DagsterInstance, instant: datetime) -> dg.RunRequest:
+    (request,) = evaluated(instance, instant).run_requests or ()
     return request
 
 
@@ -62,32 +76,77 @@ def test_f20_a_schedule_ticks_at_every_close_and_at_nothing_else(timeframe: Time
     assert {later - earlier for earlier, later in pairwise(found)} == {timeframe.duration}
 
 
-def test_the_tick_at_midnight_belongs_to_the_day_that_begins() -> None:
-    assert tick(MIDNIGHT).partition_key == "2024-03-31"
-    assert tick(MIDNIGHT - timedelta(hours=1)).partition_key == "2024-03-30"
-    assert tick(MIDNIGHT + timedelta(hours=23)).partition_key == "2024-03-31"
+def test_the_tick_at_midnight_belongs_to_the_day_that_begins(instance: dg.DagsterInstance) -> None:
+    assert tick(instance, MIDNIGHT).partition_key == "2024-03-31"
+    assert tick(instance, MIDNIGHT - timedelta(hours=1)).partition_key == "2024-03-30"
+    assert tick(instance, MIDNIGHT + timedelta(hours=23)).partition_key == "2024-03-31"
 
 
-def test_the_day_of_a_tick_holds_the_close_of_that_tick() -> None:
-    window = daily.time_window_for_partition_key(str(tick(MIDNIGHT).partition_key))
+def test_the_day_of_a_tick_holds_the_close_of_that_tick(instance: dg.DagsterInstance) -> None:
+    window = daily.time_window_for_partition_key(str(tick(instance, MIDNIGHT).partition_key))
     assert window.start <= MIDNIGHT < window.end
 
 
-def test_a_run_is_live_and_as_of_its_tick() -> None:
-    tags = tick(MIDNIGHT + timedelta(hours=13)).tags
+def test_a_run_is_live_and_as_of_its_tick(instance: dg.DagsterInstance) -> None:
+    tags = tick(instance, MIDNIGHT + timedelta(hours=13)).tags
     assert tags[run_tags.AS_OF] == "2024-03-31T13:00:00+00:00"
     assert tags[run_tags.ORIGIN] == "live"
 
 
-def test_each_tick_has_a_run_key_of_its_own_and_always_the_same() -> None:
+def test_each_tick_has_a_run_key_of_its_own_and_always_the_same(instance: dg.DagsterInstance) -> None:
     closes = [MIDNIGHT + timedelta(hours=hour) for hour in range(48)]
-    assert len({tick(close).run_key for close in closes}) == len(closes)
-    assert tick(MIDNIGHT).run_key == tick(MIDNIGHT).run_key
+    assert len({tick(instance, close).run_key for close in closes}) == len(closes)
+    assert tick(instance, MIDNIGHT).run_key == tick(instance, MIDNIGHT).run_key
 
 
-def test_a_tick_told_in_local_time_is_the_same_tick() -> None:
+def test_a_tick_told_in_local_time_is_the_same_tick(instance: dg.DagsterInstance) -> None:
     elsewhere = (MIDNIGHT + timedelta(minutes=30)).astimezone(timezone(timedelta(hours=-5)))
-    assert tick(elsewhere).run_key == "2024-03-31T00:30:00+00:00"
+    assert tick(instance, elsewhere).run_key == "2024-03-31T00:30:00+00:00"
+
+
+def a_pass(instance: dg.DagsterInstance, as_of: datetime, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+    """A run of the schedule, as Dagster keeps it."""
+    tags = run_tags.pass_tags(as_of, Origin.LIVE) | {"dagster/schedule_name": "signals_at_every_close"}
+    run = dg.DagsterRun(job_name="generate_signals", run_id=str(uuid4()), status=status, tags=tags)
+    return instance.add_run(run)
+
+
+def test_f41_after_days_off_one_run_covers_the_days_from_the_newest_pass(instance: dg.DagsterInstance) -> None:
+    a_pass(instance, MIDNIGHT - timedelta(days=3, hours=2), dg.DagsterRunStatus.SUCCESS)
+    a_pass(instance, MIDNIGHT - timedelta(hours=1), dg.DagsterRunStatus.FAILURE)
+    request = tick(instance, MIDNIGHT)
+
+    assert request.partition_key is None
+    assert request.tags[run_tags.RANGE_START] == "2024-03-27"
+    assert request.tags[run_tags.RANGE_END] == "2024-03-31"
+    assert request.tags[run_tags.AS_OF] == "2024-03-31T00:00:00+00:00"
+
+
+def test_after_a_night_off_the_day_of_the_tick_is_enough(instance: dg.DagsterInstance) -> None:
+    a_pass(instance, MIDNIGHT - timedelta(hours=20), dg.DagsterRunStatus.SUCCESS)
+    request = tick(instance, MIDNIGHT)
+
+    assert request.partition_key == "2024-03-31"
+
+
+def test_f43_a_tick_is_skipped_with_a_reason_while_a_pass_is_still_at_work(instance: dg.DagsterInstance) -> None:
+    a_pass(instance, MIDNIGHT - timedelta(hours=2), dg.DagsterRunStatus.SUCCESS)
+    at_work = a_pass(instance, MIDNIGHT - timedelta(hours=1), dg.DagsterRunStatus.STARTED)
+    skipped = evaluated(instance, MIDNIGHT)
+
+    assert not skipped.run_requests
+    assert skipped.skip_message == (
+        f"run {at_work.run_id[:8]} as of 2024-03-30T23:00:00+00:00 is not finished; "
+        "the tick after it processes these closes too"
+    )
+
+
+def test_a_pass_that_somebody_started_by_hand_holds_up_no_tick(instance: dg.DagsterInstance) -> None:
+    tags = run_tags.pass_tags(MIDNIGHT, Origin.LIVE)
+    instance.add_run(
+        dg.DagsterRun(job_name="generate_signals", run_id=str(uuid4()), status=dg.DagsterRunStatus.STARTED, tags=tags)
+    )
+    assert evaluated(instance, MIDNIGHT).run_requests
 
 
 @pytest.mark.parametrize(("is_running", "status"), [(True, "RUNNING"), (False, "STOPPED")])

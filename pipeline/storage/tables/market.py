@@ -20,6 +20,7 @@ series = sa.Table(
     sa.Column("bar_seconds", sa.Integer, nullable=False, comment="duration of one bar in seconds"),
     instant("listed_at", "open of the first candle that is stored; NULL before there is one"),
     instant("delisted_at", "close of the last candle before the symbol was delisted; NULL while it trades"),
+    instant("searched_from", "open from which on the exchange was asked for candles; NULL where it was not asked"),
     instant("dirty_from", "open of the earliest bar whose derived rows must be recomputed; NULL if none"),
     recorded_at(),
     sa.UniqueConstraint("exchange", "symbol", "timeframe", name="uq_series_exchange_symbol_timeframe"),
@@ -151,6 +152,29 @@ watermarks = sa.Table(
     instant("started_after", "closes up to here were never processed live", nullable=False),
     recorded_at(),
     comment="How far live runs have come, per table and series",
+)
+
+live_passes = sa.Table(
+    "live_passes",
+    metadata,
+    text("run_id", "the run of Dagster", primary_key=True),
+    sa.Column(
+        "series_id",
+        sa.Integer,
+        sa.ForeignKey("series.series_id", ondelete="CASCADE"),
+        primary_key=True,
+        comment="see series",
+    ),
+    instant("after", "closes after this instant were processed", nullable=False),
+    instant("until", "up to this close, the newest one", nullable=False),
+    instant(
+        "stored_at",
+        "wall clock when the pass was stored, whether it made a signal or not",
+        nullable=False,
+        server_default=sa.func.clock_timestamp(),
+    ),
+    sa.Index("ix_live_passes_series", "series_id", "until"),
+    comment="Which live run processed which closes of which series",
 )
 
 INDICATOR_COMMENTS = {

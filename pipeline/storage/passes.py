@@ -1,0 +1,44 @@
+"""Which live run processed which closes, and how long after them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from pipeline.storage import tables
+from pipeline.storage.spans import Span
+
+
+class Latency(NamedTuple):
+    """Seconds from the close to the stored pass over the series of a run, and the worst share of a timeframe."""
+
+    series: int
+    median_s: float
+    p95_s: float
+    worst_s: float
+    worst_share: float
+
+
+def record_passes(conn: sa.Connection, run_id: str, spans: Sequence[Span]) -> None:
+    """Note that a live run has processed the spans; a retry of the run changes nothing."""
+    if not spans:
+        return
+    rows = [
+        {"run_id": run_id, "series_id": span.series.series_id, "after": span.after, "until": span.until}
+        for span in spans
+    ]
+    conn.execute(insert(tables.live_passes).values(rows).on_conflict_do_nothing())
+
+
+def latency_of(conn: sa.Connection, run_id: str) -> Latency | None:
+    """How late a run was; None if it processed nothing."""
+    row = conn.execute(
+        sa.text(
+            """SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_seconds),
+  percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_seconds), max(latency_seconds), max(latency_share)
+FROM v_signal_latency WHERE run_id = :run_id"""
+        ),
+        {"run_id": run_id},
+    ).one()
+    return Latency(*row) if row[0] else None
