@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from pipeline.cli.display import instant
+from pipeline.cli.reachability import examine_exchange
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.timeframe import Timeframe
@@ -32,6 +33,7 @@ def examine(settings: Settings) -> dict[str, Any]:
             wanted = wanted_series(conn, settings.market, exchange)
         except ConfigurationError as error:
             exchange, problems, wanted = None, [str(error)], []
+    reach, unreachable = examine_exchange(settings)
     return {
         "settings": str(config_file()) if config_file().is_file() else "defaults and environment",
         "home": str(settings.home.resolve()),
@@ -40,10 +42,11 @@ def examine(settings: Settings) -> dict[str, Any]:
         "schema": schema,
         "source": settings.market.source,
         "exchange": exchange,
+        "reach": reach,
         "series": [dict(row) for row in series],
         "price_jumps": [dict(row) for row in jumps],
         "quarantine": [dict(row) for row in refused],
-        "problems": [*problems, *_problems(settings, exchange, wanted, series, jumps)],
+        "problems": [*problems, *unreachable, *_problems(settings, exchange, wanted, series, jumps)],
     }
 
 

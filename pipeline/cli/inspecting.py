@@ -165,6 +165,18 @@ def _show(findings: dict[str, Any]) -> None:
         ("schema", f"{findings['schema']}, current"),
         ("market", f"{findings['source']}, exchange {findings['exchange'] or 'not set'}"),
     ]
+    if reach := findings["reach"]:
+        clock = reach["clock_ahead_s"]
+        facts += [
+            ("answers", f"in {reach['answered_in_s']} s, trades {reach['symbols']:,} symbols"),
+            ("clock", "not told by the exchange" if clock is None else f"ours is {clock:+.1f} s ahead"),
+            ("offers", " ".join(reach["timeframes"])),
+            (
+                "limit",
+                f"about {reach['requests_per_minute']:,} requests a minute, "
+                f"of which a close needs {reach['requests_per_close']:,}",
+            ),
+        ]
     for name, value in facts:
         click.echo(f"{name:<10}{value}")
     for title, columns, rows in _tables(findings):

@@ -9,12 +9,12 @@ from pipeline import progress
 from pipeline.cli import display
 from pipeline.cli.execution import dagster_instance, run_chain, show_report
 from pipeline.cli.parameters import DAY, INSTANT, TIMEFRAME
-from pipeline.cli.session import open_database
+from pipeline.cli.session import check_market, open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
-from pipeline.run_tags import pass_tags, range_tags
-from pipeline.settings import SIMULATED_EXCHANGE, Settings, load_settings
+from pipeline.run_tags import FETCH, pass_tags, range_tags
+from pipeline.settings import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, Settings, load_settings
 
 if TYPE_CHECKING:
     from pipeline.storage.database import Database
@@ -26,7 +26,7 @@ Look further     signals list --exchange simulated --origin replay --all    ever
                  signals sql "SELECT * FROM v_indicators LIMIT 5"
                  signals up                                                 the Dagster UI, and a run at every close
 Your own data    signals import candles PATH --exchange NAME
-Go live          live exchanges are not there yet; until then, import candles as they come"""
+Go live          signals symbols --exchange binance --top 20                suggests symbols and settings"""
 
 
 @click.command("run")
@@ -50,6 +50,7 @@ def run_command(as_of: datetime | None, as_json: bool) -> None:
             raise click.BadParameter(f"must not be in the future, was {as_of:%Y-%m-%d %H:%M} UTC", param_hint="--as-of")
         _check_is_partition(as_of, "--as-of")
     tags = pass_tags(as_of or now.replace(microsecond=0), Origin.REPLAY if as_of else Origin.LIVE)
+    check_market(settings)
     with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
         report = run_chain(instance, tags, partition_key=f"{as_of or now:%Y-%m-%d}")
     _tell(report, as_json)
@@ -59,8 +60,11 @@ def run_command(as_of: datetime | None, as_json: bool) -> None:
 @click.option("--from", "first", type=DAY, required=True, help="First day, by close, inclusive.")
 @click.option("--to", "last", type=DAY, required=True, help="Last day, inclusive.")
 @click.option("--timeframe", "timeframes", type=TIMEFRAME, multiple=True, help="Only these; may be repeated.")
+@click.option("--fetch", is_flag=True, help="Ask the exchange for candles that are not stored (source live).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-def backfill_command(first: datetime, last: datetime, timeframes: tuple[Timeframe, ...], as_json: bool) -> None:
+def backfill_command(
+    first: datetime, last: datetime, timeframes: tuple[Timeframe, ...], fetch: bool, as_json: bool
+) -> None:
     """Recompute a range of days in a single Dagster run.
 
     The days' indicators are brought up to date and their replay signals become what the pipeline says now: added,
@@ -70,15 +74,20 @@ def backfill_command(first: datetime, last: datetime, timeframes: tuple[Timefram
     Examples:
       signals backfill --from 2024-02-01 --to 2024-06-30
       signals backfill --from 2024-06-01 --to 2024-06-30 --timeframe 1h --timeframe 4h
+      signals backfill --fetch --from 2024-01-01 --to 2024-06-30
     """
     _check_days(first, last)
     _check_is_partition(first, "--from")
     changes = {"market.timeframes": ",".join(timeframes)} if timeframes else {}
+    tags = range_tags(first, last) | ({FETCH: "true"} if fetch else {})
     settings = load_settings(changes)
     with open_database(settings) as database:
-        _check_has_candles(database, settings, first, last)
+        if fetch:
+            check_market(settings)
+        else:
+            _check_has_candles(database, settings, first, last)
         with dagster_instance(settings, database.address) as instance:
-            report = run_chain(instance, range_tags(first, last), changes=changes)
+            report = run_chain(instance, tags, changes=changes)
     _tell(report, as_json)
 
 
@@ -136,32 +145,40 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
 
 
 @click.command("demo")
-def demo_command() -> None:
+@click.option("--exchange-url", metavar="URL", help="Fetch from a server that speaks Binance's format instead.")
+def demo_command(exchange_url: str | None) -> None:
     """Show the whole way on the simulated market: no key, no network, about half a minute.
 
     The last three days are recomputed, then a live pass makes the signals of the newest close. Nothing of it is
     mistaken for a real market: its exchange is called `simulated` in every row.
+
+    With --exchange-url the candles are fetched from there, as a live run fetches them from Binance. They are stored as
+    `binance`, so that a home which has candles of Binance is refused.
     """
     from pipeline.cli.listing import show_signals
     from pipeline.storage.queries import SignalFilter, list_signals
 
-    changes = {"market.source": "simulated", "market.exchange": SIMULATED_EXCHANGE}
+    exchange = SIMULATED_EXCHANGE if exchange_url is None else "binance"
+    changes = {"market.source": "simulated", "market.exchange": exchange}
+    if exchange_url is not None:
+        changes |= {"market.source": "live", "market.exchange_url": exchange_url}
+        changes["market.symbols"] = ",".join(SIMULATED_SYMBOLS)
     settings = load_settings(changes)
     now = datetime.now(UTC)
     display.remark("1/4 starting the database and preparing its tables")
     with open_database(settings) as database:
+        if exchange_url is not None:
+            _check_is_unused(database, exchange)
         display.remark("2/4 preparing Dagster")
         with dagster_instance(settings, database.address) as instance:
-            display.remark(f"3/4 recomputing the last {DEMO_DAYS} days of twelve simulated coins")
-            tags = range_tags(now - timedelta(days=DEMO_DAYS), now)
+            display.remark(f"3/4 recomputing the last {DEMO_DAYS} days of twelve coins")
+            tags = range_tags(now - timedelta(days=DEMO_DAYS), now) | {FETCH: "true"}
             show_report(run_chain(instance, tags, changes=changes))
             display.remark("4/4 one live pass, as the schedule does it at every close")
             live = pass_tags(now, Origin.LIVE)
             show_report(run_chain(instance, live, partition_key=f"{now:%Y-%m-%d}", changes=changes))
         with database.begin() as conn:
-            recent = SignalFilter(
-                as_of=now, exchanges=(SIMULATED_EXCHANGE,), origin=Origin.REPLAY, has_ended=True, limit=200
-            )
+            recent = SignalFilter(as_of=now, exchanges=(exchange,), origin=Origin.REPLAY, has_ended=True, limit=200)
             found = [row for row in list_signals(conn, recent) if row["created_at"] > now - timedelta(days=1)]
     found.sort(
         key=lambda row: (row["status"] != "ACTIVE", -row["rank_score"], -row["created_at"].timestamp(), row["symbol"])
@@ -182,12 +199,24 @@ def _check_days(first: datetime, last: datetime) -> None:
         raise click.BadParameter(f"must not be after today {today:%Y-%m-%d}, was {last:%Y-%m-%d}", param_hint="--to")
 
 
+def _check_is_unused(database: "Database", exchange: str) -> None:
+    """Refuse to mix what is made up with what was traded."""
+    from pipeline.storage.universe import universe
+
+    with database.begin() as conn:
+        if universe(conn, exchange):
+            raise ConfigurationError(
+                f"the demo must not mix with stored candles, this home has some of {exchange}; set SIGNALS_HOME to "
+                "another folder"
+            )
+
+
 def _check_has_candles(database: "Database", settings: Settings, first: datetime, last: datetime) -> None:
-    """Refuse days of which no file was imported: a run over nothing would look like one that found nothing."""
+    """Refuse days of which nothing is stored: a run over nothing would look like one that found nothing."""
     from pipeline.storage.spans import no_candles, window_spans
     from pipeline.storage.universe import exchange_of, universe
 
-    if settings.market.source != "files":
+    if settings.market.source == "simulated":
         return
     start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
     with database.begin() as conn:

@@ -13,7 +13,7 @@ from pipeline.cli import display
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
 from pipeline.cli.readiness import Work, ask
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
-from pipeline.cli.session import open_database
+from pipeline.cli.session import check_market, open_database
 from pipeline.settings import CONFIG_VARIABLE, Settings, config_file, load_settings
 from pipeline.storage import server, tables
 from pipeline.storage.home import require_home
@@ -36,6 +36,7 @@ def up_command(port: int | None, prepare: bool) -> None:
     """
     settings = load_settings()
     require_home(settings.home)
+    check_market(settings)
     if config_file().is_file():
         os.environ[CONFIG_VARIABLE] = str(config_file().resolve())  # the code location may have another working folder
     if prepare:

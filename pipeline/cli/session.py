@@ -32,6 +32,14 @@ def database_address(settings: Settings) -> Iterator[DatabaseAddress]:
             yield address
 
 
+def check_market(settings: Settings) -> None:
+    """Refuse an exchange that does not exist, or does not offer a timeframe: now, and not at the next close."""
+    if settings.market.source == "live" and settings.market.exchange is not None:
+        from resources.exchange_client import check_exchange
+
+        check_exchange(settings.market.exchange, settings.market.timeframes or ())
+
+
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Database]:
     """The database, migrated to this version; an embedded server stops with its last user."""
