@@ -120,7 +120,7 @@ def test_the_settings_that_the_readme_shows_are_accepted(example, tmp_path, monk
     file = tmp_path / "signals.toml"
     file.write_text(example, encoding="utf-8")
     monkeypatch.setenv("SIGNALS_CONFIG", str(file))
-    assert load_settings().market.source == "files"
+    assert load_settings().market.source == tomllib.loads(example)["market"]["source"]
 
 
 def test_the_readme_leads_to_every_page():
