@@ -156,14 +156,14 @@ def _listen(client: Any, exchange: str, gate: Gate) -> None:
 
     def handle_errors(code: int, reason: str, url: str, *rest: Any) -> Any:
         _, _, body, read, *_ = rest
-        if read is None and code < HTTPStatus.BAD_REQUEST:
+        if read is None and code < HTTPStatus.BAD_REQUEST and not _is_number(body):
             raise ccxt.ExchangeNotAvailable(f"{code} {url} is no JSON: {body[:80]}")
         return check(code, reason, url, *rest)
 
     def parse_ohlcvs(rows: Any, market: Any = None, *_: Any, **__: Any) -> list[Any]:
-        if not isinstance(rows, list):
+        if not isinstance(rows, list | None):
             raise ccxt.BadResponse(f"candles must be a list, was {str(rows)[:80]}")
-        return [client.parse_ohlcv(row, market) for row in rows]
+        return [client.parse_ohlcv(row, market) for row in rows or ()]
 
     client.fetch, client.on_rest_response, client.handle_errors = fetch, on_rest_response, handle_errors
     client.parse_ohlcvs, client.on_json_response = parse_ohlcvs, _json(client.on_json_response)
@@ -179,6 +179,15 @@ def _json(strict: Callable[[str], Any]) -> Callable[[str], Any]:
             return json.loads(body)
 
     return loads
+
+
+def _is_number(body: str) -> bool:
+    """Whether it is a number alone, as some exchanges tell the time; ccxt reads objects and lists as JSON."""
+    try:
+        float(body)
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager
