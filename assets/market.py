@@ -7,7 +7,16 @@ import dagster as dg
 import pandas as pd
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, clock_check, contract_check, contract_kept, state_checks, state_table, stored_as
+from assets.reporting import (
+    FRESHNESS,
+    clock_check,
+    contract_check,
+    contract_kept,
+    copies_check,
+    state_checks,
+    state_table,
+    stored_as,
+)
 from assets.retries import retried
 from pipeline import progress
 from pipeline.domain.errors import DataContractError
@@ -43,6 +52,7 @@ MAX_BLOCKED_SHARE = 0.5  # of the series; more, and it is not a symbol that is b
     check_specs=[
         contract_check("candles"),
         dg.AssetCheckSpec("staleness", asset="candles", description="Every series has its newest candles"),
+        dg.AssetCheckSpec("copies", asset="candles", description="No candle came in copies that differ"),
         dg.AssetCheckSpec("clock", asset="candles", description="Our clock agrees with the exchange's"),
         dg.AssetCheckSpec("gaps", asset="candles", description="Few bars are filled, and no price jump is open"),
     ],
@@ -84,7 +94,8 @@ def candles(
         expected = keys if clock.origin(context) is Origin.LIVE else ()
         states = {key: SeriesState(HealthStatus.BLOCKED, "no_candles") for key in expected}
         states |= series_states(conn, series, until, WARM_UP_BARS)
-        states |= {key: SeriesState(HealthStatus.BLOCKED, why) for key, why in failures.items()}
+        extents = series_extents(conn, list(map(Series, failures, (ids[key] for key in failures))))
+        states |= {key: failed_state(key, extents[key], until, why) for key, why in failures.items()}
         states |= {key: SeriesState(HealthStatus.BLOCKED, f"delisted({why})") for key, why in ended.items()}
         record_health(conn, "candles", states, ids, until)
     counts = Counter(state.status.value for state in states.values())
@@ -100,6 +111,7 @@ def candles(
             "rows_filled": intake.stored.filled,
             "rows_revised": intake.stored.revised,
             "rows_refused": sum(intake.refused.values()),
+            "bars_merged": intake.merged,
             "series": len(states),
             "series_blocked": counts[HealthStatus.BLOCKED.value],
             "requests": last.requests,
@@ -109,9 +121,17 @@ def candles(
         check_results=[
             contract_kept("candles", intake.stored.written),
             *state_checks(states),
+            copies_check(intake.merged),
             clock_check(last.clock_skew),
         ],
     )
+
+
+def failed_state(key: SeriesKey, extent: SeriesExtent, until: datetime, why: str) -> SeriesState:
+    """A series that could not be had: blocked without its newest candle, a caveat where only older ones lack."""
+    newest_open = key.timeframe.floor(until) - key.timeframe.duration
+    is_current = extent.last_open is not None and extent.last_open >= newest_open
+    return SeriesState(HealthStatus.PARTIAL if is_current else HealthStatus.BLOCKED, why)
 
 
 def missing_windows(

@@ -71,6 +71,17 @@ def state_checks(states: Mapping[SeriesKey, SeriesState]) -> list[dg.AssetCheckR
     ]
 
 
+def copies_check(bars_merged: int) -> dg.AssetCheckResult:
+    """Whether candles came in copies with different values, which were merged: somebody's data is doubtful."""
+    return dg.AssetCheckResult(
+        passed=not bars_merged,
+        check_name="copies",
+        asset_key="candles",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"bars_merged": bars_merged},
+    )
+
+
 def clock_check(skew: timedelta | None) -> dg.AssetCheckResult:
     """Whether our clock agrees with the source's, where it tells the time; a clock that is far off blocks series."""
     seconds = 0.0 if skew is None else skew.total_seconds()

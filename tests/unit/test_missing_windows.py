@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assets.market import CHECKED_BARS, missing_windows
+from assets.market import CHECKED_BARS, failed_state, missing_windows
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.stages import signal_history_from
@@ -48,6 +48,13 @@ def test_a_source_that_has_no_older_bars_is_not_asked_for_them_again():
 
     assert asked(listed, DAY + 4 * HOUR, searched=BEGIN) == []
     assert asked(listed, DAY + 4 * HOUR, searched=BEGIN + HOUR) == [SeriesWindow(KEY, BEGIN, listed, is_backward=True)]
+
+
+@pytest.mark.parametrize(
+    ("newest", "status"), [(DAY + 3 * HOUR, "BLOCKED"), (DAY + 4 * HOUR, "PARTIAL"), (None, "BLOCKED")]
+)
+def test_a_series_that_failed_is_blocked_unless_its_newest_candle_is_there(newest, status):
+    assert failed_state(KEY, SeriesExtent(newest and BEGIN, newest), UNTIL, "unavailable").status == status
 
 
 def test_days_before_all_that_is_stored_are_asked_for_up_to_it_so_that_no_gap_is_left():
