@@ -1,12 +1,13 @@
 # Two commands do all set-up: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up clean
+.PHONY: help demo test chaos check up bench bench-peers clean
 
 help:            ## list the targets
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 .venv/runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +32,15 @@ check: .venv/development ## the fast part: lint, types, import layers
 
 test: check              ## all of it
 	$(BIN)/pytest -n 2 --dist loadfile
+
+chaos: .venv/development ## kill runs at any instant, KILLS of them (200), and compare what is left with an undisturbed twin
+	CHAOS_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_chaos.py
+
+bench: .venv/development ## every budget of speed and memory, into docs/performance.md; some minutes
+	$(BIN)/python -m benchmarks
+
+bench-peers: .venv/development ## the same work by vectorbt and freqtrade, each installed under build/
+	$(BIN)/python -m benchmarks --peers
 
 clean:                   ## remove the environment and the caches; .signals/ (your data) stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,7 +12,7 @@ from pipeline.jobs import generate_signals
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
 ONE_DAY = timedelta(days=1)
-# A pass over a few thousand series takes minutes; `dagster.yaml` ends what takes longer than this.
+# A pass over a few thousand series takes minutes; one that began longer ago has lost its process.
 LONGEST_PASS = timedelta(hours=2)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,

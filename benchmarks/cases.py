@@ -1,0 +1,23 @@
+"""What can be measured in a process of its own, by name."""
+
+from benchmarks.floor import floor
+from benchmarks.in_memory import in_memory
+from benchmarks.measurement import Case
+from benchmarks.profiling import profile
+from benchmarks.replay_year import replay_year
+from benchmarks.start_up import importing
+from benchmarks.stored_market import deepen, derive, load
+from benchmarks.tick import dagster_runs, stages
+
+CASES: dict[str, Case] = {
+    "load": load,
+    "derive": derive,
+    "deepen": deepen,
+    "stages": stages,
+    "dagster_runs": dagster_runs,
+    "floor": floor,
+    "profile": profile,
+    "in_memory": in_memory,
+    "replay_year": replay_year,
+    "importing": importing,
+}

@@ -1,0 +1,130 @@
+"""The floor under a tick: what is left when everything but reading, arithmetic and writing is gone.
+
+The rows that a tick reads, fetched by ADBC as they are; TA-Lib on contiguous columns; the rows that it wrote, copied
+into tables without keys and committed. No pipeline that stores what this one stores can be faster on this machine.
+"""
+
+import statistics
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import numpy as np
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+import talib
+from psycopg import sql
+
+from benchmarks.measurement import Figures, median_seconds, processor_seconds, seconds_of
+from benchmarks.stored_market import HISTORY_BARS, TIMEFRAME, close_of, opened
+from pipeline.indicators.columns import Array
+from pipeline.stages import history_from
+from pipeline.storage import tables
+from pipeline.storage.bulk import literal_sql
+from pipeline.storage.database import Database
+from pipeline.storage.history import CANDLE_COLUMNS
+
+WRITTEN = ("indicators", "market_conditions", "candidate_signals", "risk_decisions", "trading_signals")
+REPEATS = 5
+
+
+def floor(home: Path, name: str, tick: int) -> Figures:
+    """Case: the floor under a tick that was made before."""
+    at = close_of(HISTORY_BARS + tick)
+    with opened(home, name) as database:
+        address = database.address.libpq
+        question = _question(database, at)
+        with adbc.connect(address, autocommit=True) as reader, psycopg.connect(address) as writer:
+            read_s = median_seconds(lambda: _read(reader, question), REPEATS)
+            table = _read(reader, question).sort_by([("series_id", "ascending"), ("open_at", "ascending")])
+            n_series = len(table["series_id"].unique())
+            columns = {c: table[c].to_numpy().astype(float).reshape(n_series, -1) for c in CANDLE_COLUMNS[:5]}
+            talib_s = median_seconds(lambda: talib_block(columns), REPEATS)
+            copied = {each: _copied(writer, each, at) for each in WRITTEN}
+            copy_s = statistics.median(_write(writer, copied) for _ in range(REPEATS))
+            before = processor_seconds(home)
+            _read(reader, question)
+            talib_block(columns)
+            _write(writer, copied)
+            used = [after - begin for begin, after in zip(before, processor_seconds(home), strict=True)]
+        with database.begin() as conn:
+            written = sum(conn.execute(_counting(each, at)).scalar_one() for each in WRITTEN)
+    return {
+        "seconds": read_s + talib_s + copy_s,
+        "read_s": read_s,
+        "talib_s": talib_s,
+        "copy_s": copy_s,
+        "python_s": used[0],
+        "server_s": used[1],
+        "rows_read": table.num_rows,
+        "rows_written": written,
+    }
+
+
+def talib_block(columns: dict[str, Array]) -> list[Array]:
+    """What TA-Lib has of our indicators, for arrays of shape (n_symbols, n_candles); each row is contiguous."""
+    found: list[Array] = []
+    for high, low, close, volume in zip(*(columns[c] for c in ("high", "low", "close", "volume")), strict=True):
+        found += [talib.SMA(close, window) for window in (20, 50, 200)]
+        found += [talib.EMA(close, window) for window in (12, 26)]
+        found += [talib.RSI(close), *talib.MACD(close), *talib.BBANDS(close, 20, 2, 2)]
+        found += [talib.ATR(high, low, close), talib.ADX(high, low, close), talib.OBV(close, volume)]
+    return found
+
+
+def contiguous(block_values: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Array:
+    """Values of shape (n_candles, n_symbols) as (n_symbols, n_candles), each series in one piece of memory."""
+    return np.ascontiguousarray(block_values.T)
+
+
+def _question(database: Database, at: datetime) -> str:
+    """The candles that a tick reads, as ADBC takes the question."""
+    c = tables.candles.c
+    last_open = at - TIMEFRAME.duration
+    with database.begin() as conn:
+        ids = conn.scalars(sa.select(tables.series.c.series_id)).all()
+    query = sa.select(c.series_id, c.open_at, *(c[each] for each in CANDLE_COLUMNS)).where(
+        c.series_id.in_(ids), c.open_at.between(history_from(TIMEFRAME, last_open), last_open)
+    )
+    return literal_sql(query)
+
+
+def _read(reader: adbc.Connection, question: str) -> pa.Table:
+    with reader.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetch_arrow_table()
+
+
+def _counting(name: str, at: datetime) -> sa.Select[Any]:
+    """How many rows of a table belong to one close."""
+    table = tables.metadata.tables[name]
+    return sa.select(sa.func.count()).select_from(table).where(table.c[_close_at(table)] == at)
+
+
+def _close_at(table: sa.Table) -> str:
+    return "close_at" if "close_at" in table.c else "candle_close_at"
+
+
+def _copied(conn: psycopg.Connection, name: str, at: datetime) -> bytes:
+    """The rows of a table that belong to one close, as COPY writes them; beside it a table of their kind to fill."""
+    close_at = _close_at(tables.metadata.tables[name])
+    target = sql.Identifier(f"floor_{name}")
+    conn.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} AS TABLE {} WITH NO DATA").format(target, sql.Identifier(name)))
+    question = sql.SQL("COPY (SELECT * FROM {} WHERE {} = {}) TO STDOUT (FORMAT BINARY)").format(
+        sql.Identifier(name), sql.Identifier(close_at), sql.Literal(at)
+    )
+    with conn.cursor().copy(question) as copy:
+        return b"".join(bytes(part) for part in copy)
+
+
+def _write(conn: psycopg.Connection, copied: dict[str, bytes]) -> float:
+    def write() -> None:
+        for name, content in copied.items():
+            statement = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(f"floor_{name}"))
+            with conn.cursor().copy(statement) as copy:
+                copy.write(content)
+            conn.commit()  # as the stages do: each table is a transaction that waits for the disk
+
+    return seconds_of(write)

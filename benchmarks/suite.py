@@ -1,0 +1,143 @@
+"""All cases in order, each in a process of its own on one server, and the rows that they make.
+
+The server is the embedded one with its own settings, in a folder that goes at the end.
+"""
+
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from benchmarks.measurement import ROOT, Figures, in_own_process
+from benchmarks.profiling import as_text
+from benchmarks.replay_year import N_SYMBOLS as REPLAY_SYMBOLS
+from benchmarks.replay_year import STORED_BARS
+from benchmarks.report import Row, at_least, at_most, told
+from benchmarks.stored_market import HISTORY_BARS
+from pipeline.storage.server import embedded_server
+
+SYMBOLS = 500
+CURVE = (50, 2_000)  # and the 500 between them
+AGED_SYMBOLS = 100  # both tables ten times as long fit a small disk
+PROFILE = ROOT / "benchmarks" / "profiles" / "tick.txt"
+GIGABYTE = 1e9
+
+
+def run(groups: Collection[str]) -> Iterator[Row]:
+    """Measure some of `GROUPS`, row by row."""
+    with tempfile.TemporaryDirectory(prefix="signals-") as folder, embedded_server(Path(folder)):
+        for group in groups:
+            yield from GROUPS[group](Path(folder))
+
+
+def _start_up(home: Path) -> list[Row]:
+    found = in_own_process("importing", home)
+    heavy = ", ".join(found["loaded"]) or "none"
+    return [
+        at_most("import of `pipeline.definitions`", found["seconds"], 2.0, "s", found["peak"]),
+        told("... processor time", f"{found['used_s']:.2f} s"),
+        Row(
+            what="clients loaded with it (keras jax ccxt praw tweepy)",
+            measured=heavy,
+            budget="none",
+            is_met=not found["loaded"],
+        ),
+    ]
+
+
+def _in_memory(home: Path) -> list[Row]:
+    found = in_own_process("in_memory", home)
+    ours = found["seconds"]
+    return [
+        told("indicators and strategies, 500 x 1,000 bars in memory", f"{ours:.2f} s", found["peak"]),
+        told("... of which indicators", f"{found['indicators_s']:.2f} s"),
+        told(f"... with {found['signals']:,} signals made, each saying why", f"{found['signals_s']:.2f} s"),
+        at_least("... faster than a loop over `ta`, indicators alone", found["ta_s"] / ours, 30.0),
+        told("... over TA-Lib's functions on contiguous columns, the floor", f"{ours / found['talib_s']:.1f}x"),
+    ]
+
+
+def _tick(home: Path) -> list[Row]:
+    stored = {"name": f"tick_{SYMBOLS}"}
+    in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=HISTORY_BARS + 30)
+    young = in_own_process("stages", home, **stored, first_tick=0, n_ticks=2)
+    in_own_process("derive", home, **stored)
+    found = in_own_process("stages", home, **stored, first_tick=2, n_ticks=6)
+    bare = in_own_process("floor", home, **stored, tick=7)
+    dagster = in_own_process("dagster_runs", home, **stored, first_tick=8, n_ticks=5)
+    profile = in_own_process("profile", home, **stored, first_tick=13, n_ticks=5)
+    PROFILE.write_text(as_text(profile), encoding="utf-8")
+    floor_parts = ", ".join(f"{part} {1_000 * bare[f'{part}_s']:.0f}" for part in ("read", "talib", "copy"))
+    stage_parts = ", ".join(f"{name} {1_000 * seconds:.0f}" for name, seconds in found["stages"].items())
+    return [
+        at_most(f"tick, {SYMBOLS} symbols: stages and their I/O", found["seconds"], 1.5, "s", found["peak"]),
+        told("... by stage, ms", stage_parts),
+        told("... processor time, Python + database", _used(found)),
+        at_most("... over the floor", found["seconds"] / bare["seconds"], 3.0, "x"),
+        told("... over the floor, by processor time", f"{_processor(found) / _processor(bare):.2f}x"),
+        told("... the floor by part, ms", floor_parts),
+        told("... the floor's processor time, Python + database", _used(bare)),
+        at_most("... as a Dagster run, start to success", dagster["seconds"], 3.0, "s", dagster["peak"]),
+        told("... processor time, Python + database", _used(dagster)),
+        told("... of which between and around the steps", f"{dagster['seconds'] - dagster['steps_s']:.2f} s"),
+        at_most("... peak memory", dagster["peak"] / GIGABYTE, 1.5, "GB"),
+        at_most("the same tick in the first 500 closes of a database", young["seconds"], 1.5, "s", young["peak"]),
+        told("... processor time, Python + database", _used(young)),
+    ]
+
+
+def _aged(home: Path) -> list[Row]:
+    stored = {"name": "aged"}
+    in_own_process("load", home, **stored, n_symbols=AGED_SYMBOLS, n_bars=HISTORY_BARS + 20)
+    in_own_process("stages", home, **stored, first_tick=0, n_ticks=2)
+    in_own_process("derive", home, **stored, bars=HISTORY_BARS)
+    before = in_own_process("stages", home, **stored, first_tick=2, n_ticks=8)
+    in_own_process("deepen", home, **stored)
+    after = in_own_process("stages", home, **stored, first_tick=10, n_ticks=8)
+    what = f"tick with 10 x the history, {AGED_SYMBOLS} symbols: {before['seconds']:.2f} s -> {after['seconds']:.2f} s"
+    return [
+        at_most(what, after["seconds"] / before["seconds"], 1.1, "x"),
+        told("... in processor time", f"{_processor(after) / _processor(before):.2f}x"),
+    ]
+
+
+def _curve(home: Path) -> list[Row]:
+    rows = []
+    for n_symbols in CURVE:
+        stored = {"name": f"tick_{n_symbols}"}
+        in_own_process("load", home, **stored, n_symbols=n_symbols, n_bars=HISTORY_BARS + 5)
+        in_own_process("stages", home, **stored, first_tick=0, n_ticks=2)
+        in_own_process("derive", home, **stored)
+        found: Figures = in_own_process("stages", home, **stored, first_tick=2, n_ticks=3)
+        rows.append(told(f"tick, {n_symbols:,} symbols", f"{found['seconds']:.2f} s", found["peak"]))
+        rows.append(told("... processor time, Python + database", _used(found)))
+    return rows
+
+
+def _replay(home: Path) -> list[Row]:
+    stored = {"name": "year"}
+    in_own_process("load", home, **stored, n_symbols=REPLAY_SYMBOLS, n_bars=STORED_BARS)
+    found = in_own_process("replay_year", home, **stored)
+    what = f"replay, {REPLAY_SYMBOLS} symbols x 1 year x 1h, {found['signals']:,} signals stored"
+    return [
+        at_most(what, found["seconds"], 20.0, "s", found["peak"]),
+        told("... processor time, Python + database", _used(found)),
+        told("... once more, nothing to change", f"{found['again_s']:.1f} s"),
+    ]
+
+
+def _processor(found: Figures) -> float:
+    return float(found["python_s"] + found["server_s"])
+
+
+def _used(found: Figures) -> str:
+    return f"{found['python_s']:.2f} + {found['server_s']:.2f} s"
+
+
+GROUPS: dict[str, Callable[[Path], list[Row]]] = {
+    "start-up": _start_up,
+    "memory": _in_memory,
+    "tick": _tick,
+    "history": _aged,
+    "replay": _replay,
+    "curve": _curve,
+}
