@@ -211,12 +211,12 @@ def lookback_gaps(conn: sa.Connection, spans: Sequence[Span], bars: int) -> dict
     stage_spans(conn, spans)
     rows = conn.execute(
         sa.text(
+            # By opens alone, which the primary keys hold: no row of the tables is visited.
             """SELECT p.series_id FROM spans p JOIN series s USING (series_id)
-CROSS JOIN LATERAL (SELECT p.after - make_interval(secs => s.bar_seconds) * :bars AS begin) b
-WHERE (SELECT count(*) FROM candles c WHERE c.series_id = p.series_id
-         AND c.open_at >= b.begin AND c.close_at <= p.after)
-    > (SELECT count(*) FROM indicators i WHERE i.series_id = p.series_id
-         AND i.open_at >= b.begin AND i.close_at <= p.after)"""
+CROSS JOIN LATERAL (SELECT p.after - make_interval(secs => s.bar_seconds) * :bars AS first,
+  p.after - make_interval(secs => s.bar_seconds) AS last) b
+WHERE (SELECT count(*) FROM candles c WHERE c.series_id = p.series_id AND c.open_at BETWEEN b.first AND b.last)
+    > (SELECT count(*) FROM indicators i WHERE i.series_id = p.series_id AND i.open_at BETWEEN b.first AND b.last)"""
         ),
         {"bars": bars},
     )
