@@ -12,8 +12,10 @@ from pipeline.jobs import generate_signals
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
 ONE_DAY = timedelta(days=1)
-# A pass over a few thousand series takes minutes; one that began longer ago has lost its process.
-LONGEST_PASS = timedelta(hours=2)
+# A pass over a few thousand series takes minutes. One that began longer ago holds up no tick any more: its process may
+# have been lost with the machine, and a run that still works is waited for by the chain's lock. Later it is ended.
+LONGEST_PASS = timedelta(minutes=30)
+MAX_RUNTIME = {"dagster/max_runtime": str(2 * 60 * 60)}  # seconds
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -58,7 +60,7 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
                 f"run {unfinished.run_id[:8]} as of {unfinished.tags[run_tags.AS_OF]} is not finished; "
                 "the tick after it processes these closes too"
             )
-        tags = run_tags.pass_tags(tick, Origin.LIVE)
+        tags = run_tags.pass_tags(tick, Origin.LIVE) | MAX_RUNTIME
         newest = _newest_pass(context.instance)
         if newest is not None and newest.date() < tick.date() - ONE_DAY:
             tags |= run_tags.range_tags(newest, tick)
