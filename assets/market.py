@@ -73,11 +73,15 @@ def candles(
         series = [Series(key, number) for key, number in ids.items()]
         extents = series_extents(conn, series)
         searched = searched_from(conn, ids.values())
+    is_live = clock.origin(context) is Origin.LIVE
     is_asked = settings.market.source != "live" or clock.may_fetch(context)
     windows = [
         window
         for key in (keys if is_asked else ())
-        for window in missing_windows(key, extents[key], searched.get(ids[key]), after, until)
+        # A live run is about the newest closes: those before them were processed, or never will be.
+        for window in missing_windows(
+            key, extents[key], searched.get(ids[key]), until - key.timeframe.duration if is_live else after, until
+        )
     ]
     closed_by = max((window.end for window in windows), default=until)  # windows before what is stored may end later
     intake, failures, ended = Intake(stored=StoredCandles(0, 0, 0, 0)), dict[SeriesKey, str](), dict[SeriesKey, str]()
@@ -91,7 +95,7 @@ def candles(
         note_search(conn, {ids[w.series]: w.start for w in windows if w.series not in {**failures, **ended}})
         if is_asked:
             note_ended(conn, ids, ended)
-        expected = keys if clock.origin(context) is Origin.LIVE else ()
+        expected = keys if is_live else ()
         states = {key: SeriesState(HealthStatus.BLOCKED, "no_candles") for key in expected}
         states |= series_states(conn, series, until, WARM_UP_BARS)
         extents = series_extents(conn, list(map(Series, failures, (ids[key] for key in failures))))
