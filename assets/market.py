@@ -91,14 +91,16 @@ def candles(
         intake += import_candles(database, last.frame, closed_by)
         failures |= last.failures
         ended |= last.ended
+    lacking = failures | ended
     with database.begin() as conn:
-        note_search(conn, {ids[w.series]: w.start for w in windows if w.series not in {**failures, **ended}})
+        # Of two windows of a series the older one comes first, and says how far back it was asked for.
+        note_search(conn, {ids[w.series]: w.start for w in reversed(windows) if w.series not in lacking})
         if is_asked:
             note_ended(conn, ids, ended)
         expected = keys if is_live else ()
         states = {key: SeriesState(HealthStatus.BLOCKED, "no_candles") for key in expected}
         states |= series_states(conn, series, until, WARM_UP_BARS)
-        extents = series_extents(conn, list(map(Series, failures, (ids[key] for key in failures))))
+        extents = series_extents(conn, [each for each in series if each.key in failures])
         states |= {key: failed_state(key, extents[key], until, why) for key, why in failures.items()}
         states |= {key: SeriesState(HealthStatus.BLOCKED, f"delisted({why})") for key, why in ended.items()}
         record_health(conn, "candles", states, ids, until)

@@ -7,13 +7,12 @@ from typing import Any
 import dagster as dg
 
 from pipeline.domain.universe import SeriesKey
-from pipeline.market.health import HealthStatus, SeriesState
+from pipeline.market.health import CLOCK_TOLERANCE, HealthStatus, SeriesState
 from pipeline.storage import tables
 from pipeline.storage.passes import Latency
 from pipeline.storage.views import VIEWS
 
 ROWS_SHOWN = 20
-CLOCK_TOLERANCE_S = 30.0
 LATE_SHARE = 0.25  # of the timeframe: advice that comes later is of little use
 
 # The chain runs at least hourly; three missed closes are worth a look.
@@ -86,7 +85,7 @@ def clock_check(skew: timedelta | None) -> dg.AssetCheckResult:
     """Whether our clock agrees with the source's, where it tells the time; a clock that is far off blocks series."""
     seconds = 0.0 if skew is None else skew.total_seconds()
     return dg.AssetCheckResult(
-        passed=abs(seconds) <= CLOCK_TOLERANCE_S,
+        passed=abs(skew or timedelta(0)) <= CLOCK_TOLERANCE,
         check_name="clock",
         asset_key="candles",
         severity=dg.AssetCheckSeverity.WARN,

@@ -76,57 +76,45 @@ def replay(
     if name == DEFAULT_SCOPE:
         raise DataContractError(f"a replay's name must be its own, was {name!r}: `signals backfill` writes that scope")
     with database.chain_lock(name):
-        return _replay(database, settings, exchange, name, start, end, as_of)
-
-
-def _replay(
-    database: Database,
-    settings: Settings,
-    exchange: str,
-    name: str,
-    start: datetime,
-    end: datetime,
-    as_of: datetime,
-) -> ReplayResult:
-    with database.begin() as conn:
-        series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
-        spans = window_spans(conn, series, start - RESOLUTION, min(end - RESOLUTION, as_of))
-        profile = read_profile(conn, settings.risk)
-        pending = read_pending(conn, spans, Origin.REPLAY, name, profile.name)
-    if not spans:
-        raise no_candles(exchange, start, end)
-    configuration_hash, content = settings.fingerprint({profile.name: profile})
-    occasion = Occasion(origin=Origin.REPLAY, scope=name, configuration_hash=configuration_hash)
-    rules = rules_of(settings)
-    signals: list[Signal] = []
-    decisions: list[Decision] = []
-    finished: list[TradingSignal] = []
-    parts = split(spans, MAX_BARS)
-    for done, part in enumerate(parts):
-        progress.report("replay", done, len(parts) + 1)
-        found, conditions, bars = _analysed_part(database, part, rules)
-        judged = judge(found, conditions, profile, rules, pending)
-        pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
-        signals += found
-        decisions += judged
-        finished += finish([d.signal for d in judged if d.is_kept], bars, profile, rules)
-    progress.report("replay", len(parts), len(parts) + 1)
-    with database.begin() as conn:
-        held_other_settings = bool(configurations_of(conn, Origin.REPLAY, name) - {configuration_hash})
-        store_configuration(conn, configuration_hash, content, __version__)
-        store_candidates(conn, spans, signals, Source.TECHNICAL, occasion)
-        store_decisions(conn, spans, decisions, profile.name, occasion)
-        stored = store_replayed(conn, spans, finished, profile.name, occasion, as_of)
-    progress.report("replay", len(parts) + 1, len(parts) + 1)
-    return ReplayResult(
-        scope=name,
-        n_series=len(spans),
-        n_bars=sum((s.last_open - s.first_open) // s.series.key.timeframe.duration + 1 for s in spans),
-        n_candidates=len(signals),
-        n_kept=sum(d.is_kept for d in decisions),
-        stored=stored,
-        held_other_settings=held_other_settings,
-    )
+        with database.begin() as conn:
+            series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
+            spans = window_spans(conn, series, start - RESOLUTION, min(end - RESOLUTION, as_of))
+            profile = read_profile(conn, settings.risk)
+            pending = read_pending(conn, spans, Origin.REPLAY, name, profile.name)
+        if not spans:
+            raise no_candles(exchange, start, end)
+        configuration_hash, content = settings.fingerprint({profile.name: profile})
+        occasion = Occasion(origin=Origin.REPLAY, scope=name, configuration_hash=configuration_hash)
+        rules = rules_of(settings)
+        signals: list[Signal] = []
+        decisions: list[Decision] = []
+        finished: list[TradingSignal] = []
+        parts = split(spans, MAX_BARS)
+        for done, part in enumerate(parts):
+            progress.report("replay", done, len(parts) + 1)
+            found, conditions, bars = _analysed_part(database, part, rules)
+            judged = judge(found, conditions, profile, rules, pending)
+            pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
+            signals += found
+            decisions += judged
+            finished += finish([d.signal for d in judged if d.is_kept], bars, profile, rules)
+        progress.report("replay", len(parts), len(parts) + 1)
+        with database.begin() as conn:
+            held_other_settings = bool(configurations_of(conn, Origin.REPLAY, name) - {configuration_hash})
+            store_configuration(conn, configuration_hash, content, __version__)
+            store_candidates(conn, spans, signals, Source.TECHNICAL, occasion)
+            store_decisions(conn, spans, decisions, profile.name, occasion)
+            stored = store_replayed(conn, spans, finished, profile.name, occasion, as_of)
+        progress.report("replay", len(parts) + 1, len(parts) + 1)
+        return ReplayResult(
+            scope=name,
+            n_series=len(spans),
+            n_bars=sum((s.last_open - s.first_open) // s.series.key.timeframe.duration + 1 for s in spans),
+            n_candidates=len(signals),
+            n_kept=sum(d.is_kept for d in decisions),
+            stored=stored,
+            held_other_settings=held_other_settings,
+        )
 
 
 def _analysed_part(

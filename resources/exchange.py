@@ -25,7 +25,7 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.timeframe import BITCOIN_GENESIS, EPOCH, Timeframe
 from pipeline.domain.universe import SeriesKey
-from resources.exchange_client import Gate, open_client, vendor_errors
+from resources.exchange_client import Gate, clock_skew, open_client, vendor_errors
 from resources.market import Fetched, Progress, SeriesWindow
 
 AT_ONCE = 16  # requests under way; more only wait in the exchange's queue
@@ -122,8 +122,8 @@ class _Fetching:
         self._tasks = set()
         ends_at = asyncio.get_running_loop().time() + self.market.deadline.total_seconds()
         self.gate.closes = time.monotonic() + self.market.deadline.total_seconds()
-        kinds = {"swap" if ":" in window.series.symbol else "spot" for window in self.wanted}
-        self._client = open_client(self.market.exchange, self.gate, url=self.market.url, markets=kinds)
+        symbols = {window.series.symbol for window in self.wanted}
+        self._client = open_client(self.market.exchange, self.gate, url=self.market.url, symbols=symbols)
         try:
             async with asyncio.timeout_at(ends_at):
                 await self._call(self._load_markets)
@@ -149,9 +149,9 @@ class _Fetching:
         """Note by how much our clock is ahead of the exchange's, where it tells the time."""
         if not self._client.has.get("fetchTime"):
             return
-        before = self.market.now()
+        asked_at = self.market.now()
         told = await self._call(self._client.fetch_time)
-        self.skew = before + (self.market.now() - before) / 2 - (EPOCH + told * MILLISECOND)
+        self.skew = clock_skew(asked_at, self.market.now(), told)
 
     def _now(self) -> datetime:
         """The exchange's time: it decides what has closed, whatever our clock says."""

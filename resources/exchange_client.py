@@ -22,7 +22,7 @@ from pipeline.domain.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.timeframe import EPOCH, Timeframe
 
 TIMEOUT_MS = 10_000
 RATE_SHARE = 0.8  # of what the exchange allows an address: other programs may share it
@@ -106,10 +106,11 @@ def check_exchange(exchange: str, timeframes: Collection[Timeframe]) -> None:
         )
 
 
-def open_client(exchange: str, gate: Gate, *, url: str | None, markets: Collection[str]) -> Any:
+def open_client(exchange: str, gate: Gate, *, url: str | None, symbols: Collection[str] = ()) -> Any:
     """A client of the exchange's public endpoints, to be closed after use; ``gate`` hears of every answer.
 
-    ``markets`` are the kinds that are loaded, ``spot`` or ``swap``; ``url`` replaces the exchange's own address.
+    Markets are loaded of the kinds that ``symbols`` are of, spot where none is named; ``url`` replaces the exchange's
+    own address.
     """
     import ccxt
 
@@ -121,7 +122,7 @@ def open_client(exchange: str, gate: Gate, *, url: str | None, markets: Collecti
         "rateLimit": described["rateLimit"] / RATE_SHARE,
         "options": {"defaultType": "spot", "fetchCurrencies": False, "warnOnFetchOpenOrdersWithoutSymbol": False},
     }
-    if "spot" in markets and len(markets) == 1:
+    if not any(":" in symbol for symbol in symbols):
         config["options"]["fetchMarkets"] = {"types": ["spot"]}
     if exchange in DROPPED_SYMBOL:
         config["exceptions"] = {"exact": {DROPPED_SYMBOL[exchange]: ccxt.BadSymbol}}
@@ -188,6 +189,11 @@ def _is_number(body: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def clock_skew(asked_at: datetime, answered_at: datetime, told_ms: int) -> timedelta:
+    """Our clock less the exchange's, which told its time at some instant between question and answer."""
+    return asked_at + (answered_at - asked_at) / 2 - (EPOCH + timedelta(milliseconds=told_ms))
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.domain.timeframe import EPOCH, Timeframe
-from resources.exchange_client import Gate, open_client, vendor_errors
+from pipeline.domain.timeframe import Timeframe
+from resources.exchange_client import Gate, clock_skew, open_client, vendor_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def survey(exchange: str, symbols: Sequence[str] = (), url: str | None = None) -
 
 async def _listings(exchange: str, url: str | None, quote: str | None) -> list[Listing]:
     gate = Gate()
-    client = open_client(exchange, gate, url=url, markets=("spot",))
+    client = open_client(exchange, gate, url=url)
     try:
         with vendor_errors(exchange, gate):
             markets = await client.load_markets()
@@ -75,8 +75,7 @@ def _listing(symbol: str, ticker: dict[str, Any]) -> Listing:
 
 async def _survey(exchange: str, symbols: Sequence[str], url: str | None) -> Survey:
     gate = Gate()
-    kinds = {"swap" if ":" in symbol else "spot" for symbol in symbols} or {"spot"}
-    client = open_client(exchange, gate, url=url, markets=kinds)
+    client = open_client(exchange, gate, url=url, symbols=symbols)
     skew = None
     try:
         with vendor_errors(exchange, gate):
@@ -84,9 +83,9 @@ async def _survey(exchange: str, symbols: Sequence[str], url: str | None) -> Sur
             markets = await client.load_markets()
             answered_in = timedelta(seconds=time.monotonic() - began)
             if client.has.get("fetchTime"):
-                before = datetime.now(UTC)
+                asked_at = datetime.now(UTC)
                 told = await client.fetch_time()
-                skew = before + (datetime.now(UTC) - before) / 2 - (EPOCH + timedelta(milliseconds=told))
+                skew = clock_skew(asked_at, datetime.now(UTC), told)
     finally:
         await client.close()
     trading = {symbol for symbol, market in markets.items() if market.get("active") is not False}

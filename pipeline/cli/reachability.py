@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.domain.errors import SignalsError
+from pipeline.market.health import CLOCK_TOLERANCE
 from pipeline.settings import Settings
 from pipeline.storage.universe import DEFAULT_TIMEFRAMES
-
-CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 def examine_exchange(settings: Settings) -> tuple[dict[str, Any] | None, list[str]]:

@@ -113,7 +113,7 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
 
     _check_days(first, last)
     settings = load_settings(_pairs(pairs))
-    start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
+    start, end = _bounds(first, last)
     with open_database(settings) as database:
         with database.begin() as conn:
             exchange = exchange_of(conn, settings.market)
@@ -191,6 +191,11 @@ def demo_command(exchange_url: str | None) -> None:
     click.echo(LOOK_FURTHER)
 
 
+def _bounds(first: datetime, last: datetime) -> tuple[datetime, datetime]:
+    """The instants from which and before which the closes of two days and those between them are."""
+    return first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
+
+
 def _check_days(first: datetime, last: datetime) -> None:
     if first > last:
         raise click.BadParameter(f"must not be after --to {last:%Y-%m-%d}, was {first:%Y-%m-%d}", param_hint="--from")
@@ -218,7 +223,7 @@ def _check_has_candles(database: "Database", settings: Settings, first: datetime
 
     if settings.market.source == "simulated":
         return
-    start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
+    start, end = _bounds(first, last)
     with database.begin() as conn:
         exchange = exchange_of(conn, settings.market)
         series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)

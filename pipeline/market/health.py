@@ -2,7 +2,7 @@
 
 Add a rule here when it takes several bars, or the time that has passed, to see that something is wrong. What
 a single row shows is the business of `pipeline.market.cleaning`. Thresholds are FAULTS.md's rows F03, F08,
-F10 and F11; they are facts about data and not taste, so they are no settings.
+F10, F11 and F14; they are facts about data and not taste, so they are no settings.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ FILLED_WINDOW = 500  # bars, as for the volatility statistics
 WARN_FILLED = 0.01
 MAX_FILLED = 0.05
 MAX_MISSING = 3  # newest bars
+CLOCK_TOLERANCE = timedelta(seconds=30)  # between our clock and the exchange's; more is worth a warning
 STALE_BARS = 2
 STALE_GRACE = timedelta(minutes=5)  # for 1m bars, two bars are less than an ordinary hiccup
 

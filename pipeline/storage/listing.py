@@ -18,13 +18,16 @@ def searched_from(conn: sa.Connection, ids: Collection[int]) -> dict[int, dateti
 
 def note_search(conn: sa.Connection, searched: Mapping[int, datetime]) -> None:
     """Note from where on an exchange has given what it has, so that it is not asked for it again."""
-    s = tables.series
-    for number, instant in searched.items():
-        conn.execute(
-            sa.update(s)
-            .where(s.c.series_id == number, sa.or_(s.c.searched_from.is_(None), s.c.searched_from > instant))
-            .values(searched_from=instant)
-        )
+    if not searched:
+        return
+    conn.execute(
+        sa.text(
+            """UPDATE series s SET searched_from = n.instant
+FROM unnest(CAST(:ids AS integer[]), CAST(:instants AS timestamptz[])) AS n(series_id, instant)
+WHERE s.series_id = n.series_id AND (s.searched_from IS NULL OR s.searched_from > n.instant)"""
+        ),
+        {"ids": list(searched), "instants": list(searched.values())},
+    )
 
 
 def note_ended(conn: sa.Connection, ids: Mapping[SeriesKey, int], ended: Collection[SeriesKey]) -> None:

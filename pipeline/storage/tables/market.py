@@ -10,6 +10,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from pipeline.indicators.catalogue import COLUMNS as INDICATOR_COLUMNS
 from pipeline.storage.tables.base import INFINITY, instant, metadata, number, recorded_at, text
 
+
+def _of_series() -> sa.Column[int]:
+    """Part of the key of a small table: its rows go with their series."""
+    reference = sa.ForeignKey("series.series_id", ondelete="CASCADE")
+    return sa.Column("series_id", sa.Integer, reference, primary_key=True, comment="see series")
+
+
 series = sa.Table(
     "series",
     metadata,
@@ -98,13 +105,7 @@ candle_quarantine = sa.Table(
 price_jumps = sa.Table(
     "price_jumps",
     metadata,
-    sa.Column(
-        "series_id",
-        sa.Integer,
-        sa.ForeignKey("series.series_id", ondelete="CASCADE"),
-        primary_key=True,
-        comment="see series",
-    ),
+    _of_series(),
     instant("open_at", "open of the bar that jumped, UTC", primary_key=True),
     number("ratio", "open divided by the close before it", nullable=False),
     instant("accepted_at", "wall clock when an operator said that the jump is real; NULL blocks the series"),
@@ -140,13 +141,7 @@ watermarks = sa.Table(
     "watermarks",
     metadata,
     text("asset", "which table has been brought up to date", primary_key=True),
-    sa.Column(
-        "series_id",
-        sa.Integer,
-        sa.ForeignKey("series.series_id", ondelete="CASCADE"),
-        primary_key=True,
-        comment="see series",
-    ),
+    _of_series(),
     instant("processed_to", "newest close that live runs have processed; moved back by a revision", nullable=False),
     instant("reached", "newest close ever processed; never moves back", nullable=False),
     instant("started_after", "closes up to here were never processed live", nullable=False),
@@ -158,13 +153,7 @@ live_passes = sa.Table(
     "live_passes",
     metadata,
     text("run_id", "the run of Dagster", primary_key=True),
-    sa.Column(
-        "series_id",
-        sa.Integer,
-        sa.ForeignKey("series.series_id", ondelete="CASCADE"),
-        primary_key=True,
-        comment="see series",
-    ),
+    _of_series(),
     instant("after", "closes after this instant were processed", nullable=False),
     instant("until", "up to this close, the newest one", nullable=False),
     instant(
