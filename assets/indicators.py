@@ -12,7 +12,7 @@ from assets.spans import spans_of
 from pipeline import progress
 from pipeline.contracts.indicators import Indicators, MarketConditions
 from pipeline.contracts.validation import hold_to
-from pipeline.generation import LOOKBACK_BARS
+from pipeline.generation import PRIOR_BARS
 from pipeline.settings import Settings
 from pipeline.stages import MAX_BARS, analyse_group, first_open, is_in_spans, last_open, long_rows
 from pipeline.storage import tables
@@ -60,7 +60,7 @@ def analyse_candles(
     """Compute what the strategies and the risk filters read, for new closes and for bars whose candles changed."""
     spans, is_live = spans_of(context, database, settings, clock, "indicators", include_dirty=True)
     with database.begin() as conn:
-        lookback = lookback_gaps(conn, spans, LOOKBACK_BARS)
+        lookback = lookback_gaps(conn, spans, PRIOR_BARS)
     written = {"indicators": 0, "market_conditions": 0}
     rows = 0
     with database.begin() as conn:
@@ -68,9 +68,10 @@ def analyse_candles(
         for done, part in enumerate(parts):
             progress.report("indicators", done, len(parts))
             for group, members in groups_of(part):
-                # Only the first part of a series lacks its look-back; later parts follow stored ones.
-                extra = lookback if done == 0 else {}
-                indicator_rows, condition_rows = _rows(database, group, members, extra)
+                # Later parts follow ones whose rows are there: with this transaction, so that no read sees them yet.
+                is_first = done == 0
+                extra = lookback if is_first else {}
+                indicator_rows, condition_rows = _rows(database, group, members, extra, is_known=is_live and is_first)
                 hold_to(Indicators, indicator_rows)
                 hold_to(MarketConditions, condition_rows)
                 written["indicators"] += bulk_upsert(conn, tables.indicators, indicator_rows)
@@ -90,9 +91,13 @@ def analyse_candles(
 
 
 def _rows(
-    database: Database, group: SeriesGroup, spans: Sequence[Span], lookback: dict[int, int]
+    database: Database, group: SeriesGroup, spans: Sequence[Span], lookback: dict[int, int], *, is_known: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of the bars in the spans and in the look-back that lacks.
+
+    ``is_known`` says that the rows before the spans are stored and current where no look-back lacks.
+    """
     extra = max((lookback.get(span.series.series_id, 0) for span in spans), default=0)
     keep_from = first_open(spans) - extra * group.timeframe.duration
-    analysed = analyse_group(database, group, keep_from, last_open(spans))
+    analysed = analyse_group(database, group, keep_from, last_open(spans), is_extending=is_known and not extra)
     return long_rows(analysed, is_in_spans(analysed.candles["close"].index, spans, lookback))

@@ -12,12 +12,10 @@ from assets.retries import retried
 from assets.spans import spans_of
 from pipeline import __version__, progress
 from pipeline.domain.signal import Origin, Source
-from pipeline.generation import LOOKBACK_BARS, finish, judge
-from pipeline.indicators.catalogue import COLUMNS
+from pipeline.generation import finish, judge
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings
-from pipeline.stages import MAX_BARS, find_candidates, first_open, last_open, rules_of
-from pipeline.storage import tables
+from pipeline.stages import MAX_BARS, rules_of, stored_candidates
 from pipeline.storage.accounts import read_positions, scheduled_profiles
 from pipeline.storage.candidates import (
     Occasion,
@@ -31,7 +29,6 @@ from pipeline.storage.candidates import (
 )
 from pipeline.storage.database import Database
 from pipeline.storage.drift import record_drift
-from pipeline.storage.history import read_block
 from pipeline.storage.passes import latency_of, record_passes
 from pipeline.storage.signals import invalidate_delisted, read_bars, store_live, store_replayed
 from pipeline.storage.spans import groups_of, move_watermarks, split
@@ -70,12 +67,7 @@ def technical_signals(
     for done, part in enumerate(parts):
         progress.report("technical_signals", done, len(parts))
         for group, members in groups_of(part):
-            begin = first_open(members) - LOOKBACK_BARS * group.timeframe.duration
-            bounds = (group, begin, last_open(members))
-            columns = read_block(database, tables.indicators, COLUMNS, *bounds)
-            candles = read_block(database, tables.candles, ("close", "is_filled"), *bounds)
-            reasons = read_block(database, tables.market_conditions, ("block_reason",), *bounds)["block_reason"]
-            found += find_candidates(columns | candles, candles["is_filled"], reasons, members, rules)
+            found += stored_candidates(database, group, members, rules)
     progress.report("technical_signals", len(parts), len(parts))
     occasion, _, content = _occasion(database, settings, clock.origin(context), clock.scope())
     with database.begin() as conn:

@@ -1,16 +1,18 @@
 """The floor under a tick: what is left when everything but reading, arithmetic and writing is gone.
 
-The rows that a tick reads, fetched by ADBC as they are; TA-Lib on contiguous columns; the rows that it wrote, copied
-into tables without keys and committed. No pipeline that stores what this one stores can be faster on this machine.
+The rows of series that a tick reads, fetched by ADBC as they are; TA-Lib on contiguous columns; the rows that it wrote,
+copied into tables without keys and committed. No pipeline that reads and stores what this one does can be faster here.
 """
 
 import statistics
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import adbc_driver_postgresql.dbapi as adbc
 import numpy as np
+import pandas as pd
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
@@ -18,9 +20,9 @@ import talib
 from psycopg import sql
 
 from benchmarks.measurement import Figures, median_seconds, processor_seconds, seconds_of
-from benchmarks.stored_market import HISTORY_BARS, TIMEFRAME, close_of, opened
+from benchmarks.stored_market import HISTORY_BARS, close_of, opened
+from benchmarks.tick import run_stages
 from pipeline.indicators.columns import Array
-from pipeline.stages import history_from
 from pipeline.storage import tables
 from pipeline.storage.bulk import literal_sql
 from pipeline.storage.database import Database
@@ -29,23 +31,27 @@ from pipeline.storage.history import CANDLE_COLUMNS
 WRITTEN = ("indicators", "market_conditions", "candidate_signals", "risk_decisions", "trading_signals")
 REPEATS = 5
 
+Question = sa.Select[tuple[object, ...]] | sa.TextClause
+
 
 def floor(home: Path, name: str, tick: int) -> Figures:
-    """Case: the floor under a tick that was made before."""
+    """Case: the floor under one tick, which is made here."""
     at = close_of(HISTORY_BARS + tick)
     with opened(home, name) as database:
         address = database.address.libpq
-        question = _question(database, at)
+        questions = _questions(database, at)
         with adbc.connect(address, autocommit=True) as reader, psycopg.connect(address) as writer:
-            read_s = median_seconds(lambda: _read(reader, question), REPEATS)
-            table = _read(reader, question).sort_by([("series_id", "ascending"), ("open_at", "ascending")])
-            n_series = len(table["series_id"].unique())
-            columns = {c: table[c].to_numpy().astype(float).reshape(n_series, -1) for c in CANDLE_COLUMNS[:5]}
+            read_s = median_seconds(lambda: _read(reader, questions), REPEATS)
+            tables_read = _read(reader, questions)
+            candles = next(each for each in tables_read if {*CANDLE_COLUMNS} <= {*each.column_names})
+            candles = candles.sort_by([("series_id", "ascending"), ("open_at", "ascending")])
+            n_series = len(candles["series_id"].unique())
+            columns = {c: candles[c].to_numpy().astype(float).reshape(n_series, -1) for c in CANDLE_COLUMNS[:5]}
             talib_s = median_seconds(lambda: talib_block(columns), REPEATS)
             copied = {each: _copied(writer, each, at) for each in WRITTEN}
             copy_s = statistics.median(_write(writer, copied) for _ in range(REPEATS))
             before = processor_seconds(home)
-            _read(reader, question)
+            _read(reader, questions)
             talib_block(columns)
             _write(writer, copied)
             used = [after - begin for begin, after in zip(before, processor_seconds(home), strict=True)]
@@ -58,7 +64,7 @@ def floor(home: Path, name: str, tick: int) -> Figures:
         "copy_s": copy_s,
         "python_s": used[0],
         "server_s": used[1],
-        "rows_read": table.num_rows,
+        "rows_read": sum(each.num_rows for each in tables_read),
         "rows_written": written,
     }
 
@@ -79,22 +85,27 @@ def contiguous(block_values: np.ndarray[tuple[int, int], np.dtype[np.float64]]) 
     return np.ascontiguousarray(block_values.T)
 
 
-def _question(database: Database, at: datetime) -> str:
-    """The candles that a tick reads, as ADBC takes the question."""
-    c = tables.candles.c
-    last_open = at - TIMEFRAME.duration
-    with database.begin() as conn:
-        ids = conn.scalars(sa.select(tables.series.c.series_id)).all()
-    query = sa.select(c.series_id, c.open_at, *(c[each] for each in CANDLE_COLUMNS)).where(
-        c.series_id.in_(ids), c.open_at.between(history_from(TIMEFRAME, last_open), last_open)
-    )
-    return literal_sql(query)
+def _questions(database: Database, at: datetime) -> list[str]:
+    """What a tick asks for in bulk, as ADBC takes it: candles and stored columns of all series."""
+    asked = []
+    ask = database.frame
+
+    def frame(query: Question) -> pd.DataFrame:
+        asked.append(literal_sql(query))
+        return ask(query)
+
+    with patch.object(database, "frame", frame):
+        run_stages(database, at)
+    return asked
 
 
-def _read(reader: adbc.Connection, question: str) -> pa.Table:
+def _read(reader: adbc.Connection, questions: list[str]) -> list[pa.Table]:
+    found = []
     with reader.cursor() as cursor:
-        cursor.execute(question)
-        return cursor.fetch_arrow_table()
+        for question in questions:
+            cursor.execute(question)
+            found.append(cursor.fetch_arrow_table())
+    return found
 
 
 def _counting(name: str, at: datetime) -> sa.Select[Any]:

@@ -25,7 +25,7 @@ from tests.support.market import START, random_walk
 
 EXCHANGE = "binance"
 TIMEFRAME = Timeframe.H1
-# A tick reads 950 to 1,075 bars: the window of the market conditions, the warm-up before it, a segment.
+# More than a tick reads, which is 499 to 575 candles and 499 rows of market conditions of each series.
 HISTORY_BARS = 1_100
 SYMBOLS_AT_ONCE = 250  # loaded at a time
 DERIVED_BARS = 750  # more than a tick reads back of derived rows

@@ -5,7 +5,7 @@ past is what runs live. Nothing here fetches, stores, logs or asks what time it 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,17 +32,19 @@ from pipeline.indicators.compute import compute
 from pipeline.indicators.volume import Carry
 from pipeline.market.health import block_reasons, filled_share
 from pipeline.pricing import EXPIRY_BARS, expiry, prices
-from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, market_conditions
+from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, atr_ratio, market_conditions
 from pipeline.risk.exposure import POSITION_SIZE, ExposureGroup, Pending, Position, fold, weight
 from pipeline.risk.filters import screen
 from pipeline.risk.profile import RiskProfile
 from pipeline.strategies.emission import signals_of
-from pipeline.strategies.registry import MAX_LOOKBACK, STRATEGIES, StrategyParameters
+from pipeline.strategies.registry import MAX_REACH, STRATEGIES, Strategy, StrategyParameters
 
 # Bars of indicators before the first judged one: what the strategies look back on.
-LOOKBACK_BARS = MAX_LOOKBACK
+LOOKBACK_BARS = MAX_REACH
 # Bars before the first analysed one for which the ATR must be known, the market conditions' window.
 CONDITION_BARS = WINDOW_BARS - 1
+# Bars before a tick's first one whose stored rows it reads.
+PRIOR_BARS = max(LOOKBACK_BARS, CONDITION_BARS)
 
 BarKey = tuple[SeriesKey, datetime]  # a series and the close of one of its bars
 BarValues = Mapping[str, float | None]  # what is known about one bar, by column; None is unknown
@@ -96,33 +98,38 @@ def analyse(
     *,
     carry: Carry | None,
     jumped_at: Mapping[str, datetime],
+    known_ratios: pd.DataFrame | None = None,
 ) -> Analysis:
     """Indicators and market conditions of the bars with ``keep_from <= open_at <= keep_to``.
 
     Parameters
     ----------
     candles : Block
-        open, high, low, close, volume, is_filled; from the `history_start` of the bar `CONDITION_BARS` before
-        ``keep_from``.
+        open, high, low, close, volume, is_filled; from `analysed_from`.
     carry
-        On-balance volume and close on the bar before those `CONDITION_BARS`, of symbols that have one.
+        On-balance volume and close on the bar before the first one computed, of symbols that have one.
     jumped_at
         Open of the first price jump that nobody has accepted, by symbol.
+    known_ratios
+        `atr_ratio` of the `CONDITION_BARS` before ``keep_from``, which are then not computed once more.
     """
     conditions_from = keep_from - CONDITION_BARS * timeframe.duration
-    columns = compute(candles, timeframe, conditions_from, keep_to, carry)
-    close = candles["close"].loc[conditions_from:keep_to]
+    compute_from = conditions_from if known_ratios is None else keep_from
+    columns = compute(candles, timeframe, compute_from, keep_to, carry)
+    ratios = atr_ratio(columns["atr_14"], candles["close"].loc[compute_from:keep_to])
+    if known_ratios is not None:
+        ratios = pd.concat([known_ratios, ratios])
     filled = candles["is_filled"].loc[conditions_from:keep_to]
     share = filled_share(filled).loc[keep_from:]
-    jumps = np.array([np.datetime64("NaT", "us")] * len(close.columns))
-    for place, symbol in enumerate(close.columns):
+    jumps = np.array([np.datetime64("NaT", "us")] * len(share.columns))
+    for place, symbol in enumerate(share.columns):
         if symbol in jumped_at:
             jumps[place] = np.datetime64(jumped_at[symbol].replace(tzinfo=None), "us")
     opens = pd.DatetimeIndex(share.index).tz_localize(None).to_numpy(dtype="datetime64[us]")
     is_jumped = pd.DataFrame(opens[:, np.newaxis] >= jumps, index=share.index, columns=share.columns)
     return Analysis(
         indicators={name: frame.loc[keep_from:] for name, frame in columns.items()},
-        conditions=market_conditions(columns["atr_14"], close, keep_from) | {"filled_share": share},
+        conditions=market_conditions(ratios, keep_from) | {"filled_share": share},
         block_reasons=block_reasons(share, is_jumped & share.notna()),
     )
 
@@ -138,16 +145,36 @@ def technical_candidates(
 ) -> list[Signal]:
     """Every advice of every enabled strategy on the usable bars, by close, symbol, then strategy.
 
-    ``columns`` holds the indicators and ``close``, with `LOOKBACK_BARS` before the first usable bar.
+    ``columns`` holds what `column_depths` names, as far before the first usable bar as it says; each strategy sees
+    the bars that it declares and no others.
     """
-    found = [
-        signal
-        for key, strategy in STRATEGIES.items()
-        for signal in signals_of(
-            strategy, rules.parameters[key], columns, exchange=exchange, timeframe=timeframe, usable=usable
+    is_usable = usable.to_numpy().any(axis=1)
+    if not is_usable.any():
+        return []
+    first = int(is_usable.argmax())
+    found: list[Signal] = []
+    for strategy, parameters in _enabled(rules):
+        begin = max(first - strategy.reach, 0)
+        seen = {name: columns[name].iloc[begin:] for name in (*strategy.columns(parameters), "close")}
+        found += signals_of(
+            strategy, parameters, seen, exchange=exchange, timeframe=timeframe, usable=usable.iloc[begin:]
         )
-    ]
     return sorted(found, key=lambda s: (s.created_at, s.symbol, s.strategy, s.signal_type))
+
+
+def column_depths(rules: Rules) -> dict[str, int]:
+    """The columns that the enabled strategies read, each with the bars before a judged one that they may look at."""
+    depths = {"close": 0}
+    for strategy, parameters in _enabled(rules):
+        for name in (*strategy.columns(parameters), "close"):
+            depths[name] = max(depths.get(name, 0), strategy.reach)
+    return depths
+
+
+def _enabled(rules: Rules) -> Iterator[tuple[Strategy, StrategyParameters]]:
+    for key, strategy in STRATEGIES.items():
+        if rules.parameters[key].is_enabled:
+            yield strategy, rules.parameters[key]
 
 
 def judge(

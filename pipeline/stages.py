@@ -3,12 +3,14 @@
 A stage takes spans of closes and returns what it found; who called it stores that, or passes it on.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from pipeline.contracts.blocks import TIME_UNIT, Block
 from pipeline.domain.signal import Signal
@@ -16,9 +18,11 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.generation import (
     CONDITION_BARS,
     LOOKBACK_BARS,
+    PRIOR_BARS,
     Analysis,
     Rules,
     analyse,
+    column_depths,
     technical_candidates,
     usable_bars,
 )
@@ -27,7 +31,7 @@ from pipeline.indicators.windows import history_start
 from pipeline.settings import Settings
 from pipeline.storage import tables
 from pipeline.storage.database import Database
-from pipeline.storage.history import CANDLE_COLUMNS, SeriesGroup, obv_carry, open_jumps, read_block
+from pipeline.storage.history import CANDLE_COLUMNS, SeriesGroup, bar_index, obv_carry, open_jumps, read_block
 from pipeline.storage.spans import Span
 
 # Bars of all series that are worked on at once: what fits the memory of a small machine several times.
@@ -61,35 +65,71 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def history_from(timeframe: Timeframe, keep_from: datetime) -> datetime:
-    """Open of the earliest bar on which anything about the bars with ``open_at >= keep_from`` depends."""
-    conditions_from = keep_from - CONDITION_BARS * timeframe.duration
-    return timeframe.open_of(history_start(timeframe.position(conditions_from)))
+def history_from(timeframe: Timeframe, first_open: datetime) -> datetime:
+    """Open of the earliest bar that must be stored so that the indicators of a later one are computed."""
+    return timeframe.open_of(history_start(timeframe.position(first_open)))
 
 
 def signal_history_from(timeframe: Timeframe, first_open: datetime) -> datetime:
-    """Open of the earliest bar on which a signal of the bar that opens at ``first_open`` depends.
+    """Open of the earliest bar on which the rows that a tick at ``first_open`` stores or reads depend.
 
-    A strategy looks back over `LOOKBACK_BARS`, each of which needs a history of its own.
+    It reads those of `PRIOR_BARS`, each of which looks back over `CONDITION_BARS` with a history of their own.
     """
-    return history_from(timeframe, first_open - LOOKBACK_BARS * timeframe.duration)
+    return history_from(timeframe, first_open - (PRIOR_BARS + CONDITION_BARS) * timeframe.duration)
 
 
-def analyse_group(database: Database, group: SeriesGroup, keep_from: datetime, keep_to: datetime) -> AnalysedGroup:
-    """Read what the bars with ``keep_from <= open_at <= keep_to`` depend on, and compute all about them."""
+def analyse_group(
+    database: Database, group: SeriesGroup, keep_from: datetime, keep_to: datetime, *, is_extending: bool = False
+) -> AnalysedGroup:
+    """Read what the bars with ``keep_from <= open_at <= keep_to`` depend on, and compute all about them.
+
+    Where the rows of the `PRIOR_BARS` before them are stored and current, extending them reads half as much and gives
+    the same values.
+    """
     timeframe = group.timeframe
     conditions_from = keep_from - CONDITION_BARS * timeframe.duration
-    load_from = history_from(timeframe, keep_from)
+    compute_from = keep_from if is_extending else conditions_from
+    load_from = min(conditions_from, history_from(timeframe, compute_from))
     candles = read_block(database, tables.candles, CANDLE_COLUMNS, group, load_from, keep_to)
+    known = (
+        read_block(
+            database,
+            tables.market_conditions,
+            ("atr_ratio",),
+            group,
+            conditions_from,
+            keep_from - timeframe.duration,
+        )["atr_ratio"]
+        if is_extending
+        else None
+    )
     analysis = analyse(
         candles,
         timeframe,
         keep_from,
         keep_to,
-        carry=obv_carry(database, group, conditions_from),
+        carry=obv_carry(database, group, compute_from),
         jumped_at=open_jumps(database, group),
+        known_ratios=known,
     )
     return AnalysedGroup(group, {name: frame.loc[keep_from:] for name, frame in candles.items()}, analysis)
+
+
+def stored_candidates(database: Database, group: SeriesGroup, spans: Sequence[Span], rules: Rules) -> list[Signal]:
+    """What the strategies advise on the closes of the spans, from stored rows: each column as far back as it counts."""
+    timeframe = group.timeframe
+    begin, end = first_open(spans), last_open(spans)
+    names_by_depth: defaultdict[tuple[sa.Table, int], list[str]] = defaultdict(list)
+    for name, depth in column_depths(rules).items():
+        names_by_depth[tables.candles if name == "close" else tables.indicators, depth].append(name)
+    index = bar_index(timeframe, begin - LOOKBACK_BARS * timeframe.duration, end)
+    columns: Block = {}
+    for (table, depth), names in names_by_depth.items():
+        block = read_block(database, table, names, group, begin - depth * timeframe.duration, end)
+        columns |= {name: frame.reindex(index) for name, frame in block.items()}
+    is_filled = read_block(database, tables.candles, ("is_filled",), group, begin, end)["is_filled"]
+    reasons = read_block(database, tables.market_conditions, ("block_reason",), group, begin, end)["block_reason"]
+    return find_candidates(columns, is_filled.reindex(index), reasons.reindex(index), spans, rules)
 
 
 def long_rows(analysed: AnalysedGroup, is_wanted: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

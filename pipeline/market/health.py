@@ -82,8 +82,9 @@ def filled_share(is_filled: pd.DataFrame, window: int = FILLED_WINDOW) -> pd.Dat
         A fraction in [0, 1]; NaN where there is no bar.
     """
     exists = is_filled.notna()
-    filled = is_filled.fillna(0.0).rolling(window, min_periods=1).sum()
-    bars = exists.astype(np.float64).rolling(window, min_periods=1).sum()
+    filled = is_filled.fillna(0.0).cumsum()  # sums of whole numbers, and so exact
+    bars = exists.astype(np.float64).cumsum()
+    filled, bars = (total - total.shift(window, fill_value=0.0) for total in (filled, bars))
     return (filled / bars.where(bars > 0)).where(exists)
 
 

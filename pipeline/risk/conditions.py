@@ -58,7 +58,32 @@ class MarketConditions:
         )
 
 
-def market_conditions(atr: pd.DataFrame, close: pd.DataFrame, keep_from: datetime | None = None) -> Block:
+def atr_ratio(atr: pd.DataFrame, close: pd.DataFrame) -> pd.DataFrame:
+    """ATR 14 / close: how far a bar usually reaches, as a fraction.
+
+    Parameters
+    ----------
+    atr, close : DataFrame of shape (n_candles, n_symbols)
+        In quote currency, same index (open_at, oldest first) and columns; NaN where unknown.
+
+    Returns
+    -------
+    DataFrame of shape (n_candles, n_symbols), float64
+        NaN where either is unknown, or the quotient is no finite number.
+
+    Raises
+    ------
+    DataContractError
+        If the frames do not share index and columns.
+    """
+    if not (atr.index.equals(close.index) and atr.columns.equals(close.columns)):
+        raise DataContractError("atr and close must share index and columns, but differ")
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = atr.to_numpy(float) / close.to_numpy(float)
+    return pd.DataFrame(np.where(np.isfinite(ratio), ratio, np.nan), index=close.index, columns=close.columns)
+
+
+def market_conditions(ratios: pd.DataFrame, keep_from: datetime | None = None) -> Block:
     """Whether each bar is volatile by its series' own standard, and the numbers behind it.
 
     Volatile: ATR 14 / close is above 0, at or above its 95th percentile of the last 500 bars (the current one
@@ -68,8 +93,8 @@ def market_conditions(atr: pd.DataFrame, close: pd.DataFrame, keep_from: datetim
 
     Parameters
     ----------
-    atr, close : DataFrame of shape (n_candles, n_symbols)
-        ATR 14 and close in quote currency, same index (open_at, oldest first) and columns; NaN where unknown.
+    ratios : DataFrame of shape (n_candles, n_symbols)
+        `atr_ratio`, indexed by open_at, oldest first; NaN where unknown.
     keep_from : datetime, optional
         First open_at that is wanted. Load 499 bars before it: a value depends on the last 500 rows and, bit
         for bit, on nothing else.
@@ -77,25 +102,18 @@ def market_conditions(atr: pd.DataFrame, close: pd.DataFrame, keep_from: datetim
     Returns
     -------
     Block of shape (n_kept, n_symbols), float64
-        ``atr_ratio`` and ``atr_ratio_bars`` (bars of the window with a ratio), NaN where ATR or close is;
+        ``atr_ratio`` and ``atr_ratio_bars`` (bars of the window with a ratio), NaN where the ratio is;
         ``atr_ratio_p95`` and ``atr_ratio_median`` (linear between order statistics, like numpy's default) and
         ``is_volatile`` (1.0, 0.0), NaN with fewer than 100 bars too.
-
-    Raises
-    ------
-    DataContractError
-        If the frames do not share index and columns.
 
     Notes
     -----
     Order statistics are exact, so that two ways of finding them agree to the bit: a range rolls pandas'
     skip list along each series, the few rows of a tick sort their own windows.
     """
-    if not (atr.index.equals(close.index) and atr.columns.equals(close.columns)):
-        raise DataContractError("atr and close must share index and columns, but differ")
-    first = 0 if keep_from is None else int(close.index.searchsorted(pd.Timestamp(keep_from)))
+    first = 0 if keep_from is None else int(ratios.index.searchsorted(pd.Timestamp(keep_from)))
     start = max(first - WINDOW_BARS + 1, 0)
-    ratio = _finite_ratio(atr.iloc[start:].to_numpy(float), close.iloc[start:].to_numpy(float))
+    ratio = ratios.iloc[start:].to_numpy(float)
     kept = ratio[first - start :]
     bars = np.where(np.isnan(kept), np.nan, _bars_in_window(ratio)[first - start :])
     lows, highs = (_by_sorting if len(kept) <= _FEW_ROWS else _by_rolling)(ratio, len(kept))
@@ -105,17 +123,11 @@ def market_conditions(atr: pd.DataFrame, close: pd.DataFrame, keep_from: datetim
     volatile = (kept > 0.0) & (kept >= p95) & (kept >= MEDIAN_MULTIPLE * median)
     is_volatile = np.where(np.isnan(p95), np.nan, volatile)
     values = (kept, p95, median, bars, is_volatile)
-    index = close.index[first:]
+    index = ratios.index[first:]
     return {
-        name: pd.DataFrame(array, index=index, columns=close.columns)
+        name: pd.DataFrame(array, index=index, columns=ratios.columns)
         for name, array in zip(COLUMNS, values, strict=True)
     }
-
-
-def _finite_ratio(atr: Matrix, close: Matrix) -> Matrix:
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = atr / close
-    return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
 def _bars_in_window(ratio: Matrix) -> Matrix:

@@ -144,25 +144,23 @@ def record_health(
     """Store each series' state as of an instant; an older instant never overwrites a newer one."""
     if not states:
         return
-    rows = [
+    conn.execute(
+        sa.text(
+            """INSERT INTO source_health AS h (source, subject, series_id, status, reason, as_of)
+SELECT :source, n.subject, n.series_id, n.status, n.reason, :as_of
+FROM unnest(CAST(:subjects AS text[]), CAST(:ids AS integer[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]))
+  AS n(subject, series_id, status, reason)
+ON CONFLICT (source, subject) DO UPDATE SET series_id = excluded.series_id, status = excluded.status,
+  reason = excluded.reason, as_of = excluded.as_of, recorded_at = now() WHERE h.as_of <= excluded.as_of"""
+        ),
         {
             "source": source,
-            "subject": str(key),
-            "series_id": ids.get(key),
-            "status": state.status.value,
-            "reason": state.reason,
             "as_of": as_of,
-        }
-        for key, state in states.items()
-    ]
-    merged = insert(tables.source_health).values(rows)
-    new = {name: merged.excluded[name] for name in ("series_id", "status", "reason", "as_of")}
-    conn.execute(
-        merged.on_conflict_do_update(
-            index_elements=["source", "subject"],
-            set_=new | {"recorded_at": sa.func.now()},
-            where=tables.source_health.c.as_of <= merged.excluded.as_of,
-        )
+            "subjects": [str(key) for key in states],
+            "ids": [ids.get(key) for key in states],
+            "statuses": [state.status.value for state in states.values()],
+            "reasons": [state.reason for state in states.values()],
+        },
     )
 
 

@@ -38,11 +38,12 @@ def series_states(
 ) -> dict[SeriesKey, SeriesState]:
     """The state of every series as of an instant; one that was not listed by then is left out.
 
-    Bars among the newest 500 of which only a refused row came make a series PARTIAL, ``refused(3 rows)``.
+    Bars among the newest 500 of which only a refused row came make a series PARTIAL, ``refused(3 rows)``. A series has
+    a bar at every open since it was listed, since its gaps are filled; so filled ones alone need counting.
     """
     rows = conn.execute(
         sa.text(
-            """SELECT s.series_id, s.listed_at, l.open_at AS last_open, f.share, r.close_at AS newest_close,
+            """SELECT s.series_id, s.listed_at, l.open_at AS last_open, f.filled, r.close_at AS newest_close,
   EXISTS (SELECT FROM price_jumps j WHERE j.series_id = s.series_id AND j.accepted_at IS NULL
           AND j.open_at < :as_of) AS is_jumped, q.refused
 FROM series s
@@ -50,8 +51,8 @@ JOIN LATERAL (SELECT open_at FROM candles c WHERE c.series_id = s.series_id AND 
   AND c.close_at <= :as_of ORDER BY c.open_at DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (SELECT close_at FROM candles c WHERE c.series_id = s.series_id AND c.open_at <= l.open_at
   AND NOT c.is_filled ORDER BY c.open_at DESC LIMIT 1) r ON true
-LEFT JOIN LATERAL (SELECT avg(n.is_filled::int)::float8 AS share FROM (SELECT is_filled FROM candles c
-  WHERE c.series_id = s.series_id AND c.open_at <= l.open_at ORDER BY c.open_at DESC LIMIT :window) n) f ON true
+LEFT JOIN LATERAL (SELECT count(*) AS filled FROM candles c WHERE c.series_id = s.series_id AND c.is_filled
+  AND c.open_at <= l.open_at AND c.open_at > l.open_at - make_interval(secs => s.bar_seconds) * :window) f ON true
 LEFT JOIN LATERAL (SELECT count(*) AS refused FROM candle_quarantine q
   WHERE q.exchange = s.exchange AND q.symbol = s.symbol AND q.timeframe = s.timeframe
     AND q.open_at BETWEEN l.open_at - make_interval(secs => s.bar_seconds) * :window AND :as_of
@@ -65,13 +66,14 @@ WHERE s.series_id = ANY(:ids)"""
     states = {}
     for row in rows:
         key = by_id[row.series_id]
+        n_bars = (row.last_open - row.listed_at) // key.timeframe.duration + 1
         state = series_state(
             key.timeframe,
             as_of,
             newest_close=row.newest_close,
-            share_filled=row.share or 0.0,
+            share_filled=row.filled / min(n_bars, FILLED_WINDOW),
             is_jumped=row.is_jumped,
-            n_bars=(row.last_open - row.listed_at) // key.timeframe.duration + 1,
+            n_bars=n_bars,
             n_needed=n_needed,
         )
         if state.status is HealthStatus.OK and row.refused:

@@ -20,6 +20,7 @@ from pipeline.indicators.volume import Carry, obv
 from pipeline.storage import tables
 from pipeline.storage.database import Database
 
+SUMMED_AT_ONCE = 20  # whole histories in memory
 CANDLE_COLUMNS = ("open", "high", "low", "close", "volume", "is_filled")
 
 
@@ -66,8 +67,8 @@ def read_block(
     )
     rows = database.frame(query)
     timeframe = group.timeframe
-    n_bars = timeframe.position(last_open) - timeframe.position(first_open) + 1
-    index = pd.date_range(first_open, periods=n_bars, freq=timeframe.duration).as_unit(TIME_UNIT)
+    index = bar_index(timeframe, first_open, last_open)
+    n_bars = len(index)
     opens = rows["open_at"].to_numpy(dtype="datetime64[us]").view(np.int64)
     start = int(first_open.timestamp()) * 1_000_000
     bars = (opens - start) // (timeframe.seconds * 1_000_000)
@@ -75,6 +76,12 @@ def read_block(
     places[group.ids] = np.arange(len(group.ids))
     cells = places[rows["series_id"].to_numpy()] * n_bars + bars
     return {name: _scattered(rows[name], cells, index, group.symbols) for name in columns}
+
+
+def bar_index(timeframe: Timeframe, first_open: datetime, last_open: datetime) -> pd.DatetimeIndex:
+    """Every open of the grid from ``first_open`` to ``last_open``, inclusive: the rows of a block."""
+    n_bars = timeframe.position(last_open) - timeframe.position(first_open) + 1
+    return pd.date_range(first_open, periods=n_bars, freq=timeframe.duration).as_unit(TIME_UNIT)
 
 
 def _scattered(
@@ -118,12 +125,18 @@ def obv_carry(database: Database, group: SeriesGroup, before: datetime) -> Carry
         symbol_of[number]: (level, close)
         for number, level, close in zip(known["series_id"], known["obv"], known["close"], strict=True)
     }
-    for number in stored.loc[stored["obv"].isna(), "series_id"].tolist():
-        history = database.frame(
-            sa.select(c.close, c.volume).where(c.series_id == number, c.open_at < before).order_by(c.open_at)
+    unknown = stored.loc[stored["obv"].isna(), "series_id"].tolist()
+    for start in range(0, len(unknown), SUMMED_AT_ONCE):
+        some = unknown[start : start + SUMMED_AT_ONCE]
+        histories = database.frame(
+            sa.select(c.series_id, c.close, c.volume)
+            .where(c.series_id.in_(some), c.open_at < before)
+            .order_by(c.series_id, c.open_at)
         )
-        levels = obv(history["close"], history["volume"])
-        carry[symbol_of[number]] = (float(levels.iloc[-1]), float(history["close"].iloc[-1]))
+        for number in some:
+            history = histories[histories["series_id"] == number]
+            levels = obv(history["close"], history["volume"])
+            carry[symbol_of[number]] = (float(levels.iloc[-1]), float(history["close"].iloc[-1]))
     return carry
 
 

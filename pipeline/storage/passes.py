@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.storage import tables
-from pipeline.storage.spans import Span
+from pipeline.storage.spans import Span, stage_spans
 
 
 class Latency(NamedTuple):
@@ -24,11 +22,14 @@ def record_passes(conn: sa.Connection, run_id: str, spans: Sequence[Span]) -> No
     """Note that a live run has processed the spans; a retry of the run changes nothing."""
     if not spans:
         return
-    rows = [
-        {"run_id": run_id, "series_id": span.series.series_id, "after": span.after, "until": span.until}
-        for span in spans
-    ]
-    conn.execute(insert(tables.live_passes).values(rows).on_conflict_do_nothing())
+    stage_spans(conn, spans)
+    conn.execute(
+        sa.text(
+            """INSERT INTO live_passes (run_id, series_id, after, until)
+SELECT :run_id, series_id, after, until FROM spans ON CONFLICT DO NOTHING"""
+        ),
+        {"run_id": run_id},
+    )
 
 
 def latency_of(conn: sa.Connection, run_id: str) -> Latency | None:

@@ -99,18 +99,11 @@ def move_watermarks(conn: sa.Connection, asset: str, spans: Sequence[Span]) -> N
     if not spans:
         return
     w = tables.watermarks
-    merged = insert(w).values(
-        [
-            {
-                "asset": asset,
-                "series_id": s.series.series_id,
-                "processed_to": s.until,
-                "reached": s.until,
-                "started_after": s.after,
-            }
-            for s in spans
-        ]
-    )
+    stage_spans(conn, spans)
+    staged = sa.table("spans", sa.column("series_id"), sa.column("after"), sa.column("until")).c
+    names = ["asset", "series_id", "processed_to", "reached", "started_after"]
+    rows = sa.select(sa.literal(asset), staged.series_id, staged.until, staged.until, staged.after)
+    merged = insert(w).from_select(names, rows)
     conn.execute(
         merged.on_conflict_do_update(
             index_elements=["asset", "series_id"],
@@ -211,12 +204,13 @@ def lookback_gaps(conn: sa.Connection, spans: Sequence[Span], bars: int) -> dict
     stage_spans(conn, spans)
     rows = conn.execute(
         sa.text(
-            # By opens alone, which the primary keys hold: no row of the tables is visited.
+            # By opens alone, which the primary key holds: no row is visited. A series has a candle at each open since
+            # it was listed.
             """SELECT p.series_id FROM spans p JOIN series s USING (series_id)
-CROSS JOIN LATERAL (SELECT p.after - make_interval(secs => s.bar_seconds) * :bars AS first,
-  p.after - make_interval(secs => s.bar_seconds) AS last) b
-WHERE (SELECT count(*) FROM candles c WHERE c.series_id = p.series_id AND c.open_at BETWEEN b.first AND b.last)
-    > (SELECT count(*) FROM indicators i WHERE i.series_id = p.series_id AND i.open_at BETWEEN b.first AND b.last)"""
+CROSS JOIN LATERAL (SELECT greatest(s.listed_at, p.after - make_interval(secs => s.bar_seconds) * :bars) AS first) b
+WHERE extract(epoch FROM p.after - b.first) / s.bar_seconds
+    > (SELECT count(*) FROM indicators i WHERE i.series_id = p.series_id AND i.open_at >= b.first
+       AND i.open_at < p.after)"""
         ),
         {"bars": bars},
     )

@@ -72,6 +72,11 @@ class Strategy:
     reads: Callable[[Any], tuple[str, ...]]
     wording: Callable[[int, Mapping[str, float], Any], str]
 
+    @property
+    def reach(self) -> int:
+        """Bars before a judged one that are read, to judge it or to state what was seen."""
+        return max(self.lookback, int(self.shows_previous))
+
     def columns(self, parameters: StrategyParameters) -> tuple[str, ...]:
         """Name the columns that the rule reads under these parameters."""
         return self.reads(self._own(parameters))

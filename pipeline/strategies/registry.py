@@ -11,7 +11,7 @@ from types import MappingProxyType, ModuleType
 from pipeline.domain.errors import ConfigurationError
 from pipeline.strategies.definition import Strategy, StrategyParameters, strategy
 
-__all__ = ["MAX_LOOKBACK", "STRATEGIES", "Strategy", "StrategyParameters", "discover", "strategy"]
+__all__ = ["MAX_REACH", "STRATEGIES", "Strategy", "StrategyParameters", "discover", "strategy"]
 
 
 def discover(package: str) -> Mapping[str, Strategy]:
@@ -53,4 +53,4 @@ def _import(name: str) -> ModuleType:
 
 
 STRATEGIES: Mapping[str, Strategy] = discover("pipeline.strategies")
-MAX_LOOKBACK: int = max(each.lookback for each in STRATEGIES.values())
+MAX_REACH: int = max(each.reach for each in STRATEGIES.values())

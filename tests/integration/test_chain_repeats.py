@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pipeline.domain.timeframe import Timeframe
+from pipeline.generation import PRIOR_BARS
 from pipeline.replay import replay
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
@@ -144,7 +145,7 @@ def test_a_first_tick_equals_one_over_older_history(postgres_server, migrated_te
             )
 
     fresh, with_older = written
-    assert len(fresh["indicators"]) == 3 * 201
+    assert len(fresh["indicators"]) == 3 * (1 + PRIOR_BARS)
     assert fresh == with_older
 
 

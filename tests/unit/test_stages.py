@@ -14,7 +14,7 @@ from pipeline.stages import signal_history_from
 def test_a_signals_history_begins_before_the_warm_up_of_every_bar_that_it_depends_on(timeframe):
     last = timeframe.position(timeframe.floor(datetime(2024, 3, 5, tzinfo=UTC)))
     for position in range(last, last + SEGMENT):
-        bars = range(position - LOOKBACK_BARS - CONDITION_BARS, position + 1)
+        bars = range(position - max(LOOKBACK_BARS, CONDITION_BARS) - CONDITION_BARS, position + 1)
 
         begin = signal_history_from(timeframe, timeframe.open_of(position))
 

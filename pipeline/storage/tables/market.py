@@ -64,6 +64,7 @@ candles = sa.Table(
     sa.CheckConstraint("volume >= 0", name="volume_is_not_negative"),
     sa.CheckConstraint("close_at > open_at", name="closes_after_open"),
     sa.Index("ix_candles_close_at", "close_at", postgresql_using="brin"),
+    sa.Index("ix_candles_filled", "series_id", "open_at", postgresql_where=sa.text("is_filled")),
     comment="Closed OHLCV candles, one row per series and bar",
 )
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.errors import DataContractError
-from pipeline.risk.conditions import COLUMNS, MIN_BARS, WINDOW_BARS, MarketConditions, market_conditions
+from pipeline.risk.conditions import COLUMNS, MIN_BARS, WINDOW_BARS, MarketConditions, atr_ratio, market_conditions
 
 
 def frames(n_candles, seed=0, n_symbols=2, ties=False):
@@ -65,45 +65,45 @@ def assert_same(one, other):
 @pytest.mark.parametrize("n_candles", [1, 99, 100, 101, 700])
 def test_the_block_equals_the_obvious_loop(n_candles, ties):
     atr, close = frames(n_candles, seed=n_candles, ties=ties)
-    assert_same(market_conditions(atr, close), obvious_conditions(atr, close))
+    assert_same(market_conditions(atr_ratio(atr, close)), obvious_conditions(atr, close))
 
 
 def test_the_rule_fires_on_these_frames_and_not_everywhere():
-    flags = market_conditions(*frames(700))["is_volatile"].stack()
+    flags = market_conditions(atr_ratio(*frames(700)))["is_volatile"].stack()
     assert 0.005 < flags.mean() < 0.06
 
 
 @given(seed=st.integers(0, 2**32 - 1), kept=st.integers(1, 150), more=st.integers(0, 200), ties=st.booleans())
 def test_a_value_depends_on_the_last_500_bars_alone_to_the_bit(seed, kept, more, ties):
     atr, close = frames(WINDOW_BARS - 1 + more + kept, seed, ties=ties)
-    whole = market_conditions(atr, close)
+    whole = market_conditions(atr_ratio(atr, close))
     keep_from = close.index[-kept]
-    few = market_conditions(atr.iloc[more:], close.iloc[more:], keep_from)
+    few = market_conditions(atr_ratio(atr, close).iloc[more:], keep_from)
     assert_same(few, {name: frame.loc[keep_from:] for name, frame in whole.items()})
 
 
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 599))
 def test_later_candles_never_change_earlier_conditions(seed, cut):
     atr, close = frames(600, seed)
-    whole = market_conditions(atr, close)
-    past = market_conditions(atr.iloc[:cut], close.iloc[:cut])
+    whole = market_conditions(atr_ratio(atr, close))
+    past = market_conditions(atr_ratio(atr, close).iloc[:cut])
     assert_same(past, {name: frame.iloc[:cut] for name, frame in whole.items()})
 
 
 def test_only_the_rows_asked_for_are_answered():
     atr, close = frames(600)
-    assert [len(frame) for frame in market_conditions(atr, close, close.index[-3]).values()] == [3] * 5
+    assert [len(frame) for frame in market_conditions(atr_ratio(atr, close), close.index[-3]).values()] == [3] * 5
 
 
 def test_nothing_is_answered_after_the_last_candle():
     atr, close = frames(150)
     after = close.index[-1] + pd.Timedelta(hours=1)
-    assert [len(frame) for frame in market_conditions(atr, close, after).values()] == [0] * 5
+    assert [len(frame) for frame in market_conditions(atr_ratio(atr, close), after).values()] == [0] * 5
 
 
 def test_fewer_than_100_bars_are_unknown():
     atr, close = frames(MIN_BARS, n_symbols=1)
-    block = market_conditions(atr, close)
+    block = market_conditions(atr_ratio(atr, close))
     assert block["is_volatile"].isna().to_numpy().ravel().tolist() == [True] * 99 + [False]
     assert block["atr_ratio_bars"].iloc[98, 0] == 99
 
@@ -111,7 +111,7 @@ def test_fewer_than_100_bars_are_unknown():
 def test_a_percentile_is_not_enough_the_bar_must_stand_out_from_the_median_too():
     _, close = frames(200, n_symbols=1)
     slowly_rising = close * np.linspace(0.010, 0.012, 200)[:, None]
-    block = market_conditions(slowly_rising, close)
+    block = market_conditions(atr_ratio(slowly_rising, close))
     assert (block["atr_ratio"] >= block["atr_ratio_p95"]).iloc[-1, 0]
     assert block["is_volatile"].iloc[-1, 0] == 0.0
 
@@ -119,26 +119,26 @@ def test_a_percentile_is_not_enough_the_bar_must_stand_out_from_the_median_too()
 def test_standing_out_from_the_median_is_not_enough_either():
     _, close = frames(200, n_symbols=1)
     half_calm_half_wild = close * np.r_[np.full(120, 0.01), np.full(79, 0.05), 0.03][:, None]
-    block = market_conditions(half_calm_half_wild, close)
+    block = market_conditions(atr_ratio(half_calm_half_wild, close))
     assert (block["atr_ratio"] >= 1.5 * block["atr_ratio_median"]).iloc[-1, 0]
     assert block["is_volatile"].iloc[-1, 0] == 0.0
 
 
 def test_f09_a_flat_market_is_not_volatile_though_zero_equals_its_own_percentile():
     _, close = frames(600, n_symbols=1)
-    assert (market_conditions(close * 0.0, close)["is_volatile"].iloc[100:] == 0.0).all(axis=None)
+    assert (market_conditions(atr_ratio(close * 0.0, close))["is_volatile"].iloc[100:] == 0.0).all(axis=None)
 
 
 def test_an_infinite_ratio_is_unknown():
     atr, close = frames(150, n_symbols=1)
     atr.iloc[-1, 0] = np.inf
-    assert market_conditions(atr, close)["is_volatile"].iloc[-1].isna().all()
+    assert market_conditions(atr_ratio(atr, close))["is_volatile"].iloc[-1].isna().all()
 
 
 def test_frames_that_do_not_match_are_refused():
     atr, close = frames(120)
     with pytest.raises(DataContractError, match="must share index and columns"):
-        market_conditions(atr.iloc[1:], close)
+        atr_ratio(atr.iloc[1:], close)
 
 
 def test_a_cell_becomes_conditions_and_nan_becomes_none():

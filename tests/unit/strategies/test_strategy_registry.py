@@ -12,7 +12,7 @@ import pytest
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.strategies import registry
 from pipeline.strategies.definition import KEY_PATTERN, READABLE, StrategyParameters
-from pipeline.strategies.registry import MAX_LOOKBACK, STRATEGIES, discover
+from pipeline.strategies.registry import MAX_REACH, STRATEGIES, discover
 from pipeline.strategies.rsi import RsiParameters
 from pipeline.strategies.sma_crossover import SmaCrossoverParameters
 from tests.support.strategy_columns import columns_of, flat_columns, variants, wandering_columns
@@ -106,7 +106,7 @@ def test_every_strategy_states_its_family_and_a_summary():
 
 def test_the_longest_lookback_is_what_a_run_has_to_load():
     longest = max(each.lookback for each in STRATEGIES.values())
-    assert longest == MAX_LOOKBACK >= STRATEGIES["rsi"].lookback
+    assert longest == MAX_REACH >= STRATEGIES["rsi"].lookback
 
 
 def test_a_file_dropped_into_the_folder_is_a_strategy(folder):
