@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline.domain.timeframe import Timeframe
 from pipeline.generation import PRIOR_BARS
@@ -74,6 +75,44 @@ def test_live_ticks_equal_their_replay_column_by_column(market):
         assert replayed == live
     assert made["trading_signals"]["drift"] == 0
     assert rows(market, "replay_drift") == []
+
+
+def test_ticks_extend_stored_rows_to_those_that_a_backfill_computes(postgres_server, migrated_template):
+    block = random_walk(seed=12, n_candles=40 * 24, symbols=SYMBOLS, timeframe=Timeframe.H1)
+    closes = hours(datetime(2024, 2, 6, 18, tzinfo=UTC), 12)
+    derived = []
+    for is_live in (True, False):
+        with a_database(postgres_server, migrated_template) as database:
+            store_block(database, block)
+            if is_live:
+                for close in closes:
+                    tick(database, close)
+            else:
+                days(database, closes[0].date(), closes[-1].date())
+            at_closes = f"close_at BETWEEN '{closes[0]}' AND '{closes[-1]}'"
+            derived.append({table: rows(database, table, at_closes) for table in ("indicators", "market_conditions")})
+
+    ticked, backfilled = derived
+    assert len(ticked["market_conditions"]) == len(closes) * len(SYMBOLS)
+    assert ticked == backfilled
+
+
+def test_a_tick_reads_the_stored_ratios_and_computes_them_where_one_lacks(market):
+    first, second, third = hours(datetime(2024, 2, 10, tzinfo=UTC), 3)
+    tick(market, first)
+    with market.begin() as conn:
+        conn.execute(sa.text("UPDATE market_conditions SET atr_ratio = 1"))  # no candle makes such a market
+    tick(market, second)
+    assert medians(market, second) == {1.0}
+
+    with market.begin() as conn:
+        conn.execute(sa.text("DELETE FROM indicators WHERE open_at = '2024-02-05'"))
+    tick(market, third)
+    assert max(medians(market, second) | medians(market, third)) < 0.1
+
+
+def medians(database, close):
+    return {row["atr_ratio_median"] for row in rows(database, "market_conditions", f"close_at = '{close}'")}
 
 
 def test_a_replay_again_changes_nothing_and_other_settings_change_only_their_scope(market):
