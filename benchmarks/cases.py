@@ -1,7 +1,7 @@
 """What can be measured in a process of its own, by name."""
 
 from benchmarks.floor import floor
-from benchmarks.in_memory import in_memory
+from benchmarks.in_memory import beside_peers, in_memory
 from benchmarks.measurement import Case
 from benchmarks.profiling import profile
 from benchmarks.replay_year import replay_year
@@ -18,6 +18,7 @@ CASES: dict[str, Case] = {
     "floor": floor,
     "profile": profile,
     "in_memory": in_memory,
+    "beside_peers": beside_peers,
     "replay_year": replay_year,
     "importing": importing,
 }

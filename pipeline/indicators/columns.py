@@ -8,6 +8,7 @@ side by side in memory, which is how TA-Lib wants them and how pandas keeps the 
 nothing is copied.
 """
 
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -19,11 +20,26 @@ Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 Values = TypeVar("Values", pd.DataFrame, pd.Series)
 
+SERIES_PER_BATCH = 32  # few enough that what is computed on the way stays in the processor's cache
+
 
 def unpack(values: pd.DataFrame | pd.Series) -> Array:
     """The values as ``(n_symbols, n_candles)``; a Series is one symbol. Not to be written to."""
     table: Array = values.to_numpy(dtype=np.float64)
     return np.ascontiguousarray(np.atleast_2d(table.T))
+
+
+def batches(array: Array) -> Iterator[slice]:
+    """The rows of an array in slices of `SERIES_PER_BATCH`."""
+    return (slice(start, start + SERIES_PER_BATCH) for start in range(0, array.shape[0], SERIES_PER_BATCH))
+
+
+def in_batches(function: Callable[..., Array], *arrays: Array) -> Array:
+    """``function`` of the arrays, some series at a time; its result has their shape."""
+    result = np.empty_like(arrays[0])
+    for batch in batches(result):
+        result[batch] = function(*(array[batch] for array in arrays))
+    return result
 
 
 def pack(array: Array, like: Values) -> Values:

@@ -5,7 +5,7 @@ Add an indicator here when it weighs moves against each other rather than follow
 
 import numpy as np
 
-from pipeline.indicators.columns import Values, fill_before, first_rows, pack, previous, unpack
+from pipeline.indicators.columns import Array, Values, fill_before, first_rows, in_batches, pack, previous, unpack
 from pipeline.indicators.rolling import unchanged
 from pipeline.indicators.smoothing import smoothed
 
@@ -30,7 +30,10 @@ def rsi(close: Values, window: int) -> Values:
 
     Source: J. Welles Wilder, *New Concepts in Technical Trading Systems*, 1978.
     """
-    closes = unpack(close)
+    return pack(in_batches(lambda closes: _rsi(closes, window), unpack(close)), close)
+
+
+def _rsi(closes: Array, window: int) -> Array:
     first = first_rows(closes)
     moves = fill_before(closes - previous(closes), first + 1, 0.0)
     gains = smoothed(np.maximum(moves, 0.0), 2 * window - 1)
@@ -39,4 +42,4 @@ def rsi(close: Values, window: int) -> Values:
     with np.errstate(invalid="ignore", divide="ignore"):
         index = 100.0 * (gains / total)
     index[(total == 0) | unchanged(closes, window + 1)] = 50.0
-    return pack(fill_before(index, first + window - 1, np.nan), close)
+    return fill_before(index, first + window - 1, np.nan)

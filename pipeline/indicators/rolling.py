@@ -1,4 +1,4 @@
-"""Sums, spreads and medians of the last ``window`` values, and of nothing else.
+"""Means, spreads and medians of the last ``window`` values, and of nothing else.
 
 Add a statistic here when it forgets a bar completely once the window has passed it; fading memories belong in
 `smoothing`.
@@ -14,28 +14,20 @@ Shapes are ``(n_symbols, n_candles)`` throughout. A window that is not full, or 
 
 import numpy as np
 
-from pipeline.indicators.columns import Array, Flags
-
-SERIES_PER_BATCH = 32  # few enough that what is computed on the way stays in the processor's cache
+from pipeline.indicators.columns import Array, Flags, batches
 
 
-def rolling_sum(array: Array, window: int) -> Array:
-    """Sum of the last ``window`` values."""
+def rolling_mean(array: Array, window: int) -> Array:
+    """Mean of the last ``window`` values; where they equal one another that value, to the last bit."""
     result = np.full_like(array, np.nan)
-    n_windows = array.shape[1] - window + 1
-    if n_windows < 1:
-        return result
-    total = result[:, window - 1 :]
-    total[:] = 0.0
-    block, size, taken = array, 1, 0
-    while True:
-        if window & size:
-            taken += size
-            total += block[:, window - taken :][:, :n_windows]
-        if taken == window:
-            return result
-        block = block[:, size:] + block[:, :-size]
-        size *= 2
+    if array.shape[1] >= window:
+        for batch in batches(array):
+            mean = _sum_of_full_windows(array[batch], window)
+            mean /= window
+            last = slice(window - 1, None)
+            np.copyto(mean, array[batch, last], where=unchanged(array[batch], window)[:, last])
+            result[batch, last] = mean
+    return result
 
 
 def rolling_all(flags: Flags, window: int) -> Flags:
@@ -70,8 +62,7 @@ def rolling_squares(array: Array, window: int) -> Array:
     """
     result = np.full_like(array, np.nan)
     if array.shape[1] >= window:
-        for start in range(0, array.shape[0], SERIES_PER_BATCH):
-            batch = slice(start, start + SERIES_PER_BATCH)
+        for batch in batches(array):
             result[batch, window - 1 :] = _squares_of_full_windows(array[batch], window)
     return result
 
@@ -80,8 +71,7 @@ def rolling_median(array: Array, window: int) -> Array:
     """Median of the last ``window`` values; of an even number the mean of the two in the middle."""
     result = np.full_like(array, np.nan)
     if array.shape[1] >= window:
-        for start in range(0, array.shape[0], SERIES_PER_BATCH):
-            batch = slice(start, start + SERIES_PER_BATCH)
+        for batch in batches(array):
             ordered = np.sort(np.lib.stride_tricks.sliding_window_view(array[batch], window, axis=1), axis=2)
             middle = (ordered[..., (window - 1) // 2] + ordered[..., window // 2]) / 2
             middle[np.isnan(ordered[..., -1])] = np.nan  # NaN sorts last
@@ -94,6 +84,20 @@ def unchanged(array: Array, window: int) -> Flags:
     same = np.zeros(array.shape, dtype=np.bool_)
     np.equal(array[:, 1:], array[:, :-1], out=same[:, 1:])
     return rolling_all(same, window - 1)
+
+
+def _sum_of_full_windows(array: Array, window: int) -> Array:
+    n_windows = array.shape[1] - window + 1
+    total = np.zeros((array.shape[0], n_windows))
+    block, size, taken = array, 1, 0
+    while True:
+        if window & size:
+            taken += size
+            total += block[:, window - taken :][:, :n_windows]
+        if taken == window:
+            return total
+        block = block[:, size:] + block[:, :-size]
+        size *= 2
 
 
 def _squares_of_full_windows(array: Array, window: int) -> Array:

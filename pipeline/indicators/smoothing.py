@@ -17,7 +17,7 @@ from inspect import unwrap
 import numpy as np
 import talib
 
-from pipeline.indicators.columns import Array, Rows, fill_before, first_rows, values_at
+from pipeline.indicators.columns import Array, Rows, fill_before, first_rows, in_batches, values_at
 
 _EMA = unwrap(talib.EMA)  # the compiled function: its wrapper looks for a Series among the arguments, every time
 
@@ -27,11 +27,11 @@ def smoothed(array: Array, window: int) -> Array:
 
     NaN spreads to every later bar of its series, so callers fill what lies before a series' first value.
     """
-    padded = np.zeros((array.shape[0], window + array.shape[1]))
-    padded[:, window:] = array
+    padded = np.zeros(window + array.shape[1])
     result = np.empty_like(array)
-    for row, series in enumerate(padded):
-        result[row] = _EMA(series, window)[window:]
+    for row, series in enumerate(array):
+        padded[window:] = series
+        result[row] = _EMA(padded, window)[window:]
     return result
 
 
@@ -42,11 +42,16 @@ def exponential(array: Array, window: int) -> Array:
     bit: two averages of a market that never moved would otherwise differ by their roundings, and seem to have
     crossed.
     """
+    return in_batches(lambda some: _exponential(some, window), array)
+
+
+def _exponential(array: Array, window: int) -> Array:
     first = first_rows(array)
     start = values_at(array, first)
     average = _started(array, first, start, window)
-    has_moved = np.logical_or.accumulate(np.abs(array - start) > 0, axis=1)
-    np.copyto(average, start, where=(array == start) & ~has_moved)
+    for row in np.flatnonzero(values_at(array, first + window - 1) == start):  # few: it has not moved, or is back
+        has_moved = np.logical_or.accumulate(np.abs(array[row] - start[row]) > 0)
+        average[row, (array[row] == start[row]) & ~has_moved] = start[row]
     return fill_before(average, first + window - 1, np.nan)
 
 

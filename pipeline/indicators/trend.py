@@ -11,8 +11,8 @@ and never an error.
 
 import numpy as np
 
-from pipeline.indicators.columns import Array, Values, pack, previous, unpack
-from pipeline.indicators.rolling import rolling_all, rolling_sum, unchanged
+from pipeline.indicators.columns import Array, Values, in_batches, pack, previous, unpack
+from pipeline.indicators.rolling import rolling_all, rolling_mean
 from pipeline.indicators.smoothing import exponential, wilder
 
 
@@ -23,14 +23,7 @@ def sma(close: Values, window: int) -> Values:
     sum that is divided again may be off by one, and averages of different lengths would seem to cross on a
     market that does not move.
     """
-    return pack(mean_of_window(unpack(close), window), close)
-
-
-def mean_of_window(close: Array, window: int) -> Array:
-    """`sma` on an array of shape (n_symbols, n_candles)."""
-    mean = rolling_sum(close, window) / window
-    np.copyto(mean, close, where=unchanged(close, window))
-    return mean
+    return pack(rolling_mean(unpack(close), window), close)
 
 
 def ema(close: Values, window: int) -> Values:
@@ -82,7 +75,10 @@ def adx(high: Values, low: Values, window: int) -> Values:
 
     Source: J. Welles Wilder, *New Concepts in Technical Trading Systems*, 1978.
     """
-    highs, lows = unpack(high), unpack(low)
+    return pack(in_batches(lambda highs, lows: _adx(highs, lows, window), unpack(high), unpack(low)), high)
+
+
+def _adx(highs: Array, lows: Array, window: int) -> Array:
     rise, fall = highs - previous(highs), previous(lows) - lows
     up = np.where((rise > fall) & (rise > 0), rise, 0.0 * rise)
     down = np.where((fall > rise) & (fall > 0), fall, 0.0 * fall)
@@ -92,7 +88,7 @@ def adx(high: Values, low: Values, window: int) -> Values:
     with np.errstate(invalid="ignore", divide="ignore"):
         index = 100.0 * (np.abs(plus - minus) / total)
     index[is_still] = 0.0
-    return pack(wilder(index, window), high)
+    return wilder(index, window)
 
 
 def trend_state(fast: Values, slow: Values) -> Values:

@@ -9,10 +9,9 @@ from inspect import unwrap
 import numpy as np
 import talib
 
-from pipeline.indicators.columns import Values, pack, previous, unpack
-from pipeline.indicators.rolling import rolling_squares
+from pipeline.indicators.columns import Array, Values, in_batches, pack, previous, unpack
+from pipeline.indicators.rolling import rolling_mean, rolling_squares
 from pipeline.indicators.smoothing import wilder
-from pipeline.indicators.trend import mean_of_window
 
 _LN = unwrap(talib.LN)  # the compiled function itself
 
@@ -30,13 +29,16 @@ def bollinger(close: Values, window: int, width: float) -> tuple[Values, Values,
     Source: John Bollinger, *Bollinger on Bollinger Bands*, 2001.
     """
     closes = unpack(close)
-    middle = mean_of_window(closes, window)
+    middle = rolling_mean(closes, window)
     reach = width * np.sqrt(rolling_squares(closes, window) / window)
     upper, lower = middle + reach, middle - reach
+    spread = upper - lower
+    percent = closes - lower
     with np.errstate(invalid="ignore", divide="ignore"):
-        percent = (closes - lower) / (upper - lower)
-    percent[upper == lower] = np.nan
-    spread = 100.0 * (upper - lower) / middle
+        percent /= spread
+    percent[spread == 0.0] = np.nan
+    spread *= 100.0
+    spread /= middle
     return (
         pack(middle, close),
         pack(upper, close),
@@ -55,11 +57,14 @@ def atr(high: Values, low: Values, close: Values, window: int) -> Values:
 
     Source: J. Welles Wilder, *New Concepts in Technical Trading Systems*, 1978.
     """
-    closes = unpack(close)
+    arrays = unpack(high), unpack(low), unpack(close)
+    return pack(in_batches(lambda *each: wilder(_true_range(*each), window), *arrays), close)
+
+
+def _true_range(highs: Array, lows: Array, closes: Array) -> Array:
     before = previous(closes)
     before = np.where(np.isnan(before), closes, before)
-    true_range = np.maximum(unpack(high), before) - np.minimum(unpack(low), before)
-    return pack(wilder(true_range, window), close)
+    return np.maximum(highs, before) - np.minimum(lows, before)
 
 
 def realised_volatility(close: Values, window: int) -> Values:

@@ -6,6 +6,7 @@ and a revision of the data can only invalidate one and, while there is time, add
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 
 from pipeline.contracts.signals import TradingSignals
 from pipeline.contracts.validation import hold_to
+from pipeline.domain.errors import IllegalTransitionError
 from pipeline.domain.signal import Origin, TradingSignal, signal_id
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
@@ -99,15 +101,13 @@ def store_live(
     stage_spans(conn, spans)
     standing = _standing(conn, profile, occasion)
     fired = {(s.series, s.created_at, s.signal_type.value) for s in signals}
-    invalidated = 0
-    for (series, close_at, kind), versions in standing.items():
-        is_revised = close_at <= reached[series]
-        for number, status, _ in versions:
-            if is_revised and status == SignalStatus.ACTIVE and (series, close_at, kind) not in fired:
-                outcome = transition(
-                    conn, number, SignalStatus.INVALIDATED, at=as_of, actor="pipeline", reason=DATA_REVISION
-                )
-                invalidated += outcome is not None
+    no_longer = [
+        number
+        for (series, close_at, kind), versions in standing.items()
+        if close_at <= reached[series] and (series, close_at, kind) not in fired
+        for number, status, _ in versions
+        if status == SignalStatus.ACTIVE
+    ]
     fresh, duplicates = [], 0
     for signal in signals:
         versions = standing.get((signal.series, signal.created_at, signal.signal_type.value), [])
@@ -121,7 +121,7 @@ def store_live(
         written=written,
         duplicates=duplicates + len(fresh) - written,
         removed=0,
-        invalidated=invalidated,
+        invalidated=_invalidate(conn, no_longer, as_of, DATA_REVISION),
         expired=_note_past(conn, rows),
     )
 
@@ -132,10 +132,17 @@ def invalidate_delisted(conn: sa.Connection, as_of: datetime) -> int:
         """SELECT x.id FROM trading_signals x JOIN series s USING (series_id)
 WHERE x.origin = 'live' AND x.status = 'ACTIVE' AND x.expires_at > :as_of AND s.delisted_at IS NOT NULL"""
     )
-    numbers = conn.scalars(query, {"as_of": as_of}).all()
+    return _invalidate(conn, conn.scalars(query, {"as_of": as_of}).all(), as_of, DELISTED)
+
+
+def _invalidate(conn: sa.Connection, numbers: Iterable[UUID], at: datetime, reason: str) -> int:
+    """Invalidate signals; returns how many. What somebody else has ended meanwhile keeps that end."""
+    count = 0
     for number in numbers:
-        transition(conn, number, SignalStatus.INVALIDATED, at=as_of, actor="pipeline", reason=DELISTED)
-    return len(numbers)
+        with suppress(IllegalTransitionError):
+            transition(conn, number, SignalStatus.INVALIDATED, at=at, actor="pipeline", reason=reason)
+            count += 1
+    return count
 
 
 def _reached(conn: sa.Connection, spans: Sequence[Span]) -> dict[SeriesKey, datetime]:

@@ -12,9 +12,11 @@ from pipeline.domain.errors import DataContractError, IllegalTransitionError
 from pipeline.domain.status import TRANSITIONS, SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage.database import Database
+from pipeline.storage.signals import invalidate_delisted
 from pipeline.storage.transitions import transition
 from tests.support.chain import rows, run, store_block
 from tests.support.market import random_walk
+from tests.support.processes import until
 
 AT = datetime(2024, 2, 10, 12, tzinfo=UTC)
 
@@ -47,6 +49,32 @@ def test_every_allowed_change_leaves_an_event(database, signal_ids):
         assert _status(database, number) == after
         (event,) = rows(database, "signal_events", f"signal_id = '{number}'")
         assert (event["from_status"], event["to_status"], event["actor"]) == ("ACTIVE", after, "cli")
+
+
+def test_a_run_leaves_a_signal_alone_that_somebody_ends_at_the_same_time(database, signal_ids):
+    taken, *others = signal_ids
+
+    def invalidate() -> int:
+        with database.begin() as conn:
+            return invalidate_delisted(conn, AT)
+
+    with database.begin() as conn:
+        conn.execute(sa.text("UPDATE series SET delisted_at = :at"), {"at": AT})
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with database.begin() as conn:
+            transition(conn, taken, SignalStatus.EXPIRED, at=AT, actor="cli")
+            pipeline = pool.submit(invalidate)
+            until(lambda: _waits_for_a_lock(database))
+
+        assert pipeline.result(timeout=60) == len(others)
+    assert _status(database, taken) == "EXPIRED"
+    assert {_status(database, number) for number in others} == {"INVALIDATED"}
+
+
+def _waits_for_a_lock(database: Database) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.begin() as conn:
+        return conn.execute(sa.text(query)).scalar_one() > 0
 
 
 def test_what_is_final_stays_and_the_caller_is_told(database, signal_ids):

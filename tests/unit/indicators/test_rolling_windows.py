@@ -1,13 +1,13 @@
 """Sums, spreads and medians of the last bars, against exact arithmetic."""
 
 from fractions import Fraction
-from statistics import median
+from statistics import mean, median
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.indicators.rolling import rolling_all, rolling_median, rolling_squares, rolling_sum, unchanged
+from pipeline.indicators.rolling import rolling_all, rolling_mean, rolling_median, rolling_squares, unchanged
 
 
 def exact(values, window, statistic):
@@ -32,8 +32,8 @@ def crash():
 
 @pytest.mark.parametrize("market", [quiet_market, crash])
 @pytest.mark.parametrize("window", [1, 2, 7, 20, 64, 200])
-def test_sums_keep_all_digits(market, window):
-    np.testing.assert_allclose(rolling_sum(market()[np.newaxis], window)[0], exact(market(), window, sum), rtol=1e-15)
+def test_means_keep_all_digits(market, window):
+    np.testing.assert_allclose(rolling_mean(market()[np.newaxis], window)[0], exact(market(), window, mean), rtol=1e-15)
 
 
 @pytest.mark.parametrize("market", [quiet_market, crash])
@@ -56,7 +56,7 @@ def test_medians_are_those_of_the_window(window):
     np.testing.assert_array_equal(rolling_median(values[np.newaxis], window)[0], exact(values, window, median))
 
 
-@pytest.mark.parametrize("function", [rolling_sum, rolling_squares, rolling_median])
+@pytest.mark.parametrize("function", [rolling_mean, rolling_squares, rolling_median])
 def test_a_window_with_an_unknown_value_is_unknown(function):
     values = np.arange(1.0, 41.0)[np.newaxis]
     values[0, :5] = np.nan
@@ -65,12 +65,12 @@ def test_a_window_with_an_unknown_value_is_unknown(function):
     assert np.flatnonzero(~np.isnan(function(values, 7)[0])).tolist() == list(range(11, 30))
 
 
-@pytest.mark.parametrize("function", [rolling_sum, rolling_squares, rolling_median])
+@pytest.mark.parametrize("function", [rolling_mean, rolling_squares, rolling_median])
 def test_a_window_longer_than_the_history_is_unknown(function):
     assert np.isnan(function(np.ones((2, 6)), 7)).all()
 
 
-@pytest.mark.parametrize("function", [rolling_sum, rolling_squares, rolling_median])
+@pytest.mark.parametrize("function", [rolling_mean, rolling_squares, rolling_median])
 def test_a_value_depends_on_its_window_alone(function):
     values = np.exp(np.random.default_rng(3).normal(0, 0.01, (40, 300)).cumsum(axis=1))
 
