@@ -219,7 +219,7 @@ class _Fetching:
     async def _onward(
         self, key: SeriesKey, start: datetime, end: datetime, places: asyncio.Semaphore
     ) -> AsyncIterator["_Page"]:
-        """Pages from ``start`` on, one after the other, until ``end`` or until there is nothing more."""
+        """Pages from ``start`` on, one after the other, until ``end``; a page without bars is passed over."""
         while start < end:
             bars = (end - start) // key.timeframe.duration + SPARE_BARS
             limit = min(bars, PAGE_BARS, self._client.feature_value(key.symbol, "fetchOHLCV", "limit") or PAGE_BARS)
@@ -231,9 +231,10 @@ class _Fetching:
                 yield page
             if page.fault is not None:
                 raise DataContractError(page.fault)
-            if page.next_open <= start:
-                return
-            start = page.next_open
+            if page.next_open > start:
+                start = page.next_open
+            else:  # nothing in these bars; a series that was listed later begins in one of the next
+                start += limit * key.timeframe.duration
 
     async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Ask, again with growing pauses while there is hope."""

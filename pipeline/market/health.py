@@ -168,10 +168,15 @@ def series_state(
     return SeriesState(HealthStatus.OK)
 
 
+def is_stale(timeframe: Timeframe, as_of: datetime, newest_close: datetime) -> bool:
+    """Whether the newest close is older than two bars and five minutes."""
+    return as_of - newest_close > STALE_BARS * timeframe.duration + STALE_GRACE
+
+
 def _stopped(timeframe: Timeframe, as_of: datetime, newest_close: datetime) -> str | None:
     """Whether the newest bars are missing: by the clock, and for short bars by their number."""
     check_aware("newest_close", newest_close)
-    if as_of - newest_close > STALE_BARS * timeframe.duration + STALE_GRACE:
+    if is_stale(timeframe, as_of, newest_close):
         return f"stale(newest close {newest_close:%Y-%m-%d %H:%M})"
     missing = timeframe.position(as_of) - timeframe.position(newest_close)
     return f"missing({missing} newest bars)" if missing >= MAX_MISSING else None

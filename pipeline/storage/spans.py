@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
+from pipeline.market.health import is_stale
 from pipeline.storage import tables
 from pipeline.storage.history import Series, SeriesGroup
 
@@ -71,7 +72,7 @@ def no_candles(exchange: str, start: datetime, end: datetime) -> DataContractErr
 def tick_spans(
     conn: sa.Connection, asset: str, series: Sequence[Series], as_of: datetime, *, revised_bars: int | None = None
 ) -> list[Span]:
-    """The closes since each series' watermark; the newest close alone where there is no watermark yet.
+    """The closes since each series' watermark; the newest close alone where there is no watermark yet, if not stale.
 
     Where a revision has moved the watermark back, the span begins there; with ``revised_bars`` at most so many
     bars before ``as_of``, for what is older can change nothing any more.
@@ -86,6 +87,8 @@ def tick_spans(
     spans = []
     for each, (_, last_close) in _reach(conn, series, as_of).items():
         duration = each.key.timeframe.duration
+        if each.series_id not in marks and is_stale(each.key.timeframe, as_of, last_close):
+            continue
         after, reached = marks.get(each.series_id, (last_close - duration,) * 2)
         if revised_bars is not None:
             after = max(after, min(reached, as_of - (revised_bars + 1) * duration))

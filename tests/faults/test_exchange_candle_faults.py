@@ -23,10 +23,12 @@ from tests.support.exchange_faults import (
     times_multiplied,
     times_shifted,
     unsorted,
+    windowed,
 )
 
 BAR = CLOSE - 30 * HOUR  # the open of a bar in the middle
 JUMPED = CLOSE - 60 * HOUR
+LISTED = CLOSE - 90 * HOUR
 
 FAULTS: dict[str, list[Fault]] = {
     "RIGHT/USDT": [],
@@ -59,6 +61,7 @@ FAULTS: dict[str, list[Fault]] = {
     "LOCAL/USDT": [times_shifted(HOUR / 2)],
     "FEW/USDT": [short_pages(90)],
     "NONE/USDT": [short_pages(0)],
+    "NEW/USDT": [gap(LISTED - 2000 * HOUR, 2000), windowed()],
 }
 
 
@@ -190,9 +193,15 @@ def test_f19_pages_that_are_shorter_than_asked_for_end_all_the_same(live):
     assert live.health("FEW/USDT") == ("OK", None)
 
 
-def test_f19_no_candles_at_all_is_asked_for_once_and_said(live):
+def test_f19_a_listing_is_found_behind_pages_that_hold_nothing(live):
+    assert live.is_stored_right("NEW/USDT")
+    assert live.candles("NEW/USDT").index[0] == LISTED
+    assert live.health("NEW/USDT") == ("PARTIAL", "insufficient_history(90<448)")
+
+
+def test_f19_no_candles_at_all_is_asked_for_a_page_at_a_time_and_said(live):
     asked = [s for s in live.exchange.requests if s.endpoint is Endpoint.CANDLES and s.symbol == "NONE/USDT"]
-    assert len(asked) == 1
+    assert len(asked) == 2
     assert live.health("NONE/USDT") == ("BLOCKED", "no_candles")
 
 

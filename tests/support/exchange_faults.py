@@ -171,6 +171,17 @@ def short_pages(n_rows: int) -> Fault:
     return QueryFault(lambda query: replace(query, limit=min(query.limit, n_rows)))
 
 
+def windowed() -> Fault:
+    """A page never reaches beyond the bars that it was asked for, also if it holds none of them (F19)."""
+
+    def change(query: Query) -> Query:
+        if query.start_ms is None:
+            return query
+        return replace(query, end_ms=min(query.end_ms, query.start_ms + (query.limit - 1) * bar_ms(query.timeframe)))
+
+    return QueryFault(change)
+
+
 def unsorted() -> Fault:
     """Every other row comes first (F05)."""
     return PageFault(lambda rows: rows[1::2] + rows[::2])

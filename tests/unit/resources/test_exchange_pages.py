@@ -19,6 +19,7 @@ from tests.support.exchange_faults import (
     times_multiplied,
     times_shifted,
     unsorted,
+    windowed,
 )
 from tests.support.exchange_fetching import a_window, asked_since, handed_over, live_market
 from tests.support.exchange_server import LocalExchange, exchange_server
@@ -81,12 +82,18 @@ def test_history_before_the_listing_is_what_there_is_of_it(exchange):
     assert handed.failures == {}
 
 
-def test_f19_an_exchange_that_has_nothing_is_asked_once(exchange):
+def test_f19_an_exchange_that_has_nothing_is_asked_once_for_each_page(exchange):
     exchange.misbehave(short_pages(0))
     handed = handed_over(live_market(exchange), [a_window(exchange, START, NOON)])
     assert handed.frame.empty
     assert handed.failures == {}
-    assert len(asked_since(exchange)) == 1
+    assert asked_since(exchange) == [START, START + 1000 * HOUR, START + 2000 * HOUR]
+
+
+def test_a_listing_is_found_where_pages_never_reach_beyond_their_window(exchange):
+    exchange.misbehave(windowed())
+    handed = handed_over(live_market(exchange), [a_window(exchange, START, NOON, symbol="NEW/USDT")])
+    assert handed.opens("NEW/USDT") == hours_between(NOON - 5 * HOUR, NOON)
 
 
 def test_older_history_comes_newest_first(exchange):
