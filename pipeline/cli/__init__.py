@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("running", "One pass of the job, now or as of an instant."),
     "backfill": ("running", "Recompute a range of days through Dagster, in one run."),
     "replay": ("running", "The same stages over the past, under a name, to compare settings."),
+    "compare": ("comparing", "What two replays make differently, and why."),
     "symbols": ("choosing", "Which symbols an exchange trades, to choose from."),
     "import": ("importing", "Read candle files and folders."),
     "list": ("listing", "Active signals, best first; with --all every one, newest first."),
