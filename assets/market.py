@@ -1,6 +1,7 @@
 """Candles: fetched or imported, cleaned, stored, and judged as of the run."""
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import dagster as dg
@@ -19,11 +20,11 @@ from assets.reporting import (
 )
 from assets.retries import retried
 from pipeline import progress
-from pipeline.domain.errors import DataContractError
+from pipeline.domain.errors import ConfigurationError, DataContractError, SourceUnavailableError
 from pipeline.domain.signal import Origin
 from pipeline.domain.universe import SeriesKey
 from pipeline.indicators.catalogue import WARM_UP_BARS
-from pipeline.market.health import HealthStatus, SeriesState
+from pipeline.market.health import HealthStatus, SeriesState, skewed_state
 from pipeline.settings import Settings
 from pipeline.stages import signal_history_from
 from pipeline.storage.candles import StoredCandles, ensure_series, record_health
@@ -38,7 +39,8 @@ from resources.market import Fetched, SeriesWindow
 from resources.sources import market_source
 
 CHECKED_BARS = 2  # stored bars that are fetched again: an exchange corrects its newest ones, if any
-MAX_BLOCKED_SHARE = 0.5  # of the series; more, and it is not a symbol that is broken
+MAX_BLOCKED_SHARE = 0.5  # of the series that were asked for; more, and it is not a symbol that is broken
+UNREACHED = ("unavailable(", "deadline(")  # how the reasons begin of what may come with the next run
 
 
 @dg.asset(
@@ -91,7 +93,10 @@ def candles(
         intake += import_candles(database, last.frame, closed_by)
         failures |= last.failures
         ended |= last.ended
+    gone = {key.symbol: why for key, why in ended.items()}  # from all its timeframes, whichever were asked for
+    ended |= {key: gone[key.symbol] for key in keys if key.symbol in gone}
     lacking = failures | ended
+    asked = {window.series for window in windows}
     with database.begin() as conn:
         # Of two windows of a series the older one comes first, and says how far back it was asked for.
         note_search(conn, {ids[w.series]: w.start for w in reversed(windows) if w.series not in lacking})
@@ -102,6 +107,8 @@ def candles(
         states |= series_states(conn, series, until, WARM_UP_BARS)
         extents = series_extents(conn, [each for each in series if each.key in failures])
         states |= {key: failed_state(key, extents[key], until, why) for key, why in failures.items()}
+        if last.clock_skew is not None:
+            states |= {key: why for key in keys if (why := skewed_state(key.timeframe, last.clock_skew)) is not None}
         states |= {key: SeriesState(HealthStatus.BLOCKED, f"delisted({why})") for key, why in ended.items()}
         record_health(conn, "candles", states, ids, until)
     counts = Counter(state.status.value for state in states.values())
@@ -110,7 +117,10 @@ def candles(
         *(len(states), len(windows), last.requests, intake.stored.written, intake.stored.filled),
         *(dict(intake.refused), dict(counts)),
     )
-    _stop_if_most_are_blocked({key: state for key, state in states.items() if key not in ended})
+    _stop_if_nothing_came(exchange, asked, failures, ended)
+    _stop_if_most_are_blocked(
+        {key: state for key, state in states.items() if key not in ended and (key in asked or not asked)}
+    )
     return dg.MaterializeResult(
         metadata={
             "rows_written": intake.stored.written,
@@ -159,6 +169,25 @@ def missing_windows(
     if next_open + timeframe.duration <= until:
         windows.append(SeriesWindow(key, next_open - CHECKED_BARS * timeframe.duration, until))
     return windows
+
+
+def _stop_if_nothing_came(
+    exchange: str, asked: Collection[SeriesKey], failures: Mapping[SeriesKey, str], ended: Collection[SeriesKey]
+) -> None:
+    """Fail where it is not a symbol that is broken but the exchange, or the choice of symbols."""
+    if not asked:
+        return
+    if all(key in ended for key in asked):
+        raise ConfigurationError(
+            f"market.symbols must be some that {exchange} trades, it trades none of "
+            f"{', '.join(sorted({key.symbol for key in asked}))}; `signals symbols --exchange {exchange}` lists them"
+        )
+    if all(key in ended or failures.get(key, "").startswith(UNREACHED) for key in asked):
+        key = next(key for key in asked if key in failures)
+        raise SourceUnavailableError(
+            f"{exchange} gave no candle of the {len(asked)} series that it was asked for, e.g. {key}: {failures[key]}; "
+            "`signals doctor` asks it once more"
+        )
 
 
 def _stop_if_most_are_blocked(states: dict[SeriesKey, SeriesState]) -> None:

@@ -179,8 +179,8 @@ def trading_signals(
             best += finished
         if is_live:
             totals["invalidated"] += invalidate_delisted(conn, as_of)
-            move_watermarks(conn, "trading_signals", spans)
             record_passes(conn, context.run.run_id, spans)
+            move_watermarks(conn, "trading_signals", spans)
     with database.begin() as conn:
         latency = latency_of(conn, context.run.run_id)
     progress.report("trading_signals", len(profiles), len(profiles))

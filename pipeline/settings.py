@@ -109,6 +109,13 @@ class MarketSettings(_Section):
             raise ValueError("must be an exchange in lower case, such as binance")
         return value
 
+    @field_validator("exchange_url")
+    @classmethod
+    def _url_is_whole(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/]", value):
+            raise ValueError("must begin with http:// or https://, such as http://127.0.0.1:8080")
+        return value
+
     @field_validator("symbols", "timeframes")
     @classmethod
     def _named_once(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEMO_DAYS = 3
 DEMO_SIGNALS = 15
 LOOK_FURTHER = """\
-Look further     signals list --exchange simulated --origin replay --all    every signal with its description
+Look further     signals list --exchange {exchange} --origin replay --all    every signal with its description
                  signals sql "SELECT * FROM v_indicators LIMIT 5"
                  signals up                                                 the Dagster UI, and a run at every close
 Your own data    signals import candles PATH --exchange NAME
@@ -88,6 +88,9 @@ def backfill_command(
             _check_has_candles(database, settings, first, last)
         with dagster_instance(settings, database.address) as instance:
             report = run_chain(instance, tags, changes=changes)
+        if fetch:
+            _check_has_candles(database, settings, first, last)
+            _tell_late_beginnings(database, settings, first)
     _tell(report, as_json)
 
 
@@ -149,8 +152,8 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
 def demo_command(exchange_url: str | None) -> None:
     """Show the whole way on the simulated market: no key, no network, about half a minute.
 
-    The last three days are recomputed, then a live pass makes the signals of the newest close. Nothing of it is
-    mistaken for a real market: its exchange is called `simulated` in every row.
+    Twelve coins, 1h, whatever the settings say. The last three days are recomputed, then a live pass makes the signals
+    of the newest close. Nothing of it is mistaken for a real market: its exchange is called `simulated` in every row.
 
     With --exchange-url the candles are fetched from there, as a live run fetches them from Binance. They are stored as
     `binance`, so that a home which has candles of Binance is refused.
@@ -160,9 +163,9 @@ def demo_command(exchange_url: str | None) -> None:
 
     exchange = SIMULATED_EXCHANGE if exchange_url is None else "binance"
     changes = {"market.source": "simulated", "market.exchange": exchange}
+    changes |= {"market.symbols": ",".join(SIMULATED_SYMBOLS), "market.timeframes": str(Timeframe.H1)}
     if exchange_url is not None:
         changes |= {"market.source": "live", "market.exchange_url": exchange_url}
-        changes["market.symbols"] = ",".join(SIMULATED_SYMBOLS)
     settings = load_settings(changes)
     now = datetime.now(UTC)
     display.remark("1/4 starting the database and preparing its tables")
@@ -188,7 +191,7 @@ def demo_command(exchange_url: str | None) -> None:
     click.echo(
         f"\nWhere it is      {settings.home.resolve()} (database, files of Dagster, logs); delete it to start anew"
     )
-    click.echo(LOOK_FURTHER)
+    click.echo(LOOK_FURTHER.format(exchange=exchange))
 
 
 def _bounds(first: datetime, last: datetime) -> tuple[datetime, datetime]:
@@ -229,6 +232,26 @@ def _check_has_candles(database: "Database", settings: Settings, first: datetime
         series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
         if not window_spans(conn, series, start - RESOLUTION, end - RESOLUTION):
             raise no_candles(exchange, start, end)
+
+
+def _tell_late_beginnings(database: "Database", settings: Settings, first: datetime) -> None:
+    """Say which series begin after the days that were fetched do: listed later, or the exchange gives no older ones."""
+    from pipeline.storage.health import series_extents
+    from pipeline.storage.universe import exchange_of, universe
+
+    start, _ = _bounds(first, first)
+    market = settings.market
+    with database.begin() as conn:
+        series = universe(conn, exchange_of(conn, market), market.symbols, market.timeframes)
+        extents = series_extents(conn, series)
+    begins = {key: extent.first_open for key, extent in extents.items() if extent.first_open}
+    late = {key: first_open for key, first_open in begins.items() if first_open > start}
+    if late:
+        key, began = max(late.items(), key=lambda item: item[1])
+        display.remark(
+            f"{len(late)} of {len(extents)} series begin after {start:%Y-%m-%d}, the last {key} with the bar of "
+            f"{began:%Y-%m-%d %H:%M}: it was listed then, or the exchange gives no older candles"
+        )
 
 
 def _check_is_partition(day: datetime, option: str) -> None:

@@ -168,6 +168,13 @@ def series_state(
     return SeriesState(HealthStatus.OK)
 
 
+def skewed_state(timeframe: Timeframe, skew: timedelta) -> SeriesState | None:
+    """The state of a series where our clock is further from the exchange's than a bar is long; None where it is not."""
+    if abs(skew) <= timeframe.duration:
+        return None
+    return SeriesState(HealthStatus.BLOCKED, f"clock_skew({skew.total_seconds():.0f} s)")
+
+
 def is_stale(timeframe: Timeframe, as_of: datetime, newest_close: datetime) -> bool:
     """Whether the newest close is older than two bars and five minutes."""
     return as_of - newest_close > STALE_BARS * timeframe.duration + STALE_GRACE

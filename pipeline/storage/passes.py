@@ -19,14 +19,19 @@ class Latency(NamedTuple):
 
 
 def record_passes(conn: sa.Connection, run_id: str, spans: Sequence[Span]) -> None:
-    """Note that a live run has processed the spans; a retry of the run changes nothing."""
+    """Note which closes of the spans a live run has processed first; to be called before the watermarks move.
+
+    What it did over again, because older candles changed, is no pass. A retry of the run changes nothing.
+    """
     if not spans:
         return
     stage_spans(conn, spans)
     conn.execute(
         sa.text(
             """INSERT INTO live_passes (run_id, series_id, after, until)
-SELECT :run_id, series_id, after, until FROM spans ON CONFLICT DO NOTHING"""
+SELECT :run_id, p.series_id, greatest(p.after, w.reached), p.until FROM spans p
+LEFT JOIN watermarks w ON w.asset = 'trading_signals' AND w.series_id = p.series_id
+WHERE p.until > w.reached OR w.reached IS NULL ON CONFLICT DO NOTHING"""
         ),
         {"run_id": run_id},
     )

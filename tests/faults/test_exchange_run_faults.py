@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from assets.reporting import clock_check
-from pipeline.domain.errors import DataContractError
+from pipeline.domain.errors import ConfigurationError, DataContractError, SourceUnavailableError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage.database import Database
 from tests.support.exchange_chain import CLOSE, HISTORY, HOUR, LiveChain, live_chain
@@ -28,6 +28,13 @@ INVALIDATIONS = (
 def live(database: Database) -> Iterator[LiveChain]:
     """The chain before its first start at an exchange that does nothing wrong yet."""
     with live_chain(database) as chain:
+        yield chain
+
+
+@pytest.fixture
+def two_timeframes(database: Database) -> Iterator[LiveChain]:
+    """The same, where 4h can be had beside 1h."""
+    with live_chain(database, longer=Timeframe.H4) as chain:
         yield chain
 
 
@@ -102,6 +109,15 @@ def test_f14_a_clock_that_is_more_than_a_bar_off_blocks_every_symbol_and_fails_t
     assert live.ask("SELECT * FROM trading_signals") == []
 
 
+def test_f14_a_clock_that_is_further_off_than_any_bar_is_long_blocks_those_too_that_were_not_asked_for(two_timeframes):
+    live, both = two_timeframes, {"market__timeframes": "1h,4h"}
+    live.tick(**both)
+    live.exchange.skew_clock(timedelta(hours=-5))
+    with pytest.raises(DataContractError, match=r"clock_skew\("):
+        live.tick(1, **both)
+    assert {row[0] for row in live.ask("SELECT status FROM source_health")} == {"BLOCKED"}
+
+
 def test_f15_a_refusal_that_says_for_how_long_is_waited_out_within_the_run(live):
     live.exchange.misbehave(refusal(Refusal.RATE_LIMITED, retry_after_s=1), endpoint=Endpoint.CANDLES, times=1)
     live.tick()
@@ -111,7 +127,7 @@ def test_f15_a_refusal_that_says_for_how_long_is_waited_out_within_the_run(live)
 
 def test_f15_a_ban_for_longer_than_the_run_fails_it_at_once_and_the_next_run_takes_what_is_missing(live):
     ban = live.exchange.misbehave(refusal(Refusal.BANNED, retry_after_s=7200), endpoint=Endpoint.CANDLES)
-    with pytest.raises(DataContractError, match="binance rate limit reached; retry after"):
+    with pytest.raises(SourceUnavailableError, match="binance rate limit reached; retry after"):
         live.tick()
     assert ban.seen <= len(live.market["close"].columns), "requests that were under way when the ban was heard"
     assert {status for status, _ in live.others("")} == {"BLOCKED"}
@@ -169,7 +185,7 @@ def test_f16_an_exchange_that_cannot_be_reached_fails_the_run_and_leaves_what_is
     live.tick()
     stored = live.candles()
     live.exchange.server.refuse()
-    with pytest.raises(DataContractError, match="binance did not answer"):
+    with pytest.raises(SourceUnavailableError, match=r"no candle of the 3 series.*binance did not answer"):
         live.tick(1)
     assert live.candles().equals(stored)
     assert {status for status, _ in live.others("")} == {"BLOCKED"}
@@ -201,6 +217,31 @@ def test_f17_a_symbol_that_ends_takes_its_signals_with_it_and_no_others(live, ho
     assert str(reason).startswith("delisted(binance ")
     assert live.others("SOL/USDT") == {OK}
     assert live.candles().index[-1] == CLOSE
+
+
+def test_f17_a_symbol_that_ends_does_so_in_timeframes_too_that_were_not_asked_for(two_timeframes):
+    live, both = two_timeframes, {"market__timeframes": "1h,4h"}
+    live.tick(**both)
+
+    live.exchange.delist("SOL/USDT")
+    live.tick(1, **both)  # no bar of 4h closes now
+
+    reasons = live.ask("SELECT status, reason FROM source_health WHERE subject LIKE '% SOL/USDT %'")
+    assert reasons == [("BLOCKED", "delisted(binance does not list SOL/USDT)")] * 2
+    assert live.ask("SELECT count(*) FROM series WHERE delisted_at IS NOT NULL") == [(2,)]
+
+
+def test_f17_symbols_of_which_none_is_traded_are_refused(live):
+    with pytest.raises(ConfigurationError, match=r"it trades none of BAR/USDT, FOO/USDT; `signals symbols"):
+        live.tick(market__symbols="FOO/USDT,BAR/USDT")
+
+
+def test_f16_an_outage_between_the_closes_of_longer_bars_is_no_success(two_timeframes):
+    live, both = two_timeframes, {"market__timeframes": "1h,4h"}
+    live.tick(**both)
+    live.exchange.server.refuse()
+    with pytest.raises(SourceUnavailableError, match="no candle of the 3 series"):
+        live.tick(1, **both)
 
 
 def test_f17_a_symbol_that_is_there_later_is_taken_up(live):

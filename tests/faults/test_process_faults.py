@@ -73,13 +73,16 @@ def told(address: DatabaseAddress, statement: str) -> list[dict[str, Any]]:
 def made_by(address: DatabaseAddress, after: datetime = EVER) -> Counter[tuple[str, str]]:
     """What the chain made of the bars that closed after an instant, but for the status.
 
-    That follows from when a signal was stored: what was past by then was stored EXPIRED.
+    That follows from when a signal was stored: what was past by then was stored EXPIRED. So does on-balance volume,
+    which is counted from the oldest candle that was there.
     """
     found = Counter[tuple[str, str]]()
     for (table, text), number in contents(address).items():
         if table in CHAIN_TABLES:
             row = json.loads(text)
             row.pop("status", None)
+            row.pop("obv", None)
+            row.get("metadata", {}).get("raw_data", {}).get("technical_indicators", {}).pop("obv", None)
             opened, closed = row.get("open_at"), row.get("candle_close_at")
             if (opened and opened >= after.isoformat()) or (closed and closed > after.isoformat()):
                 found[table, json.dumps(row, sort_keys=True)] += number

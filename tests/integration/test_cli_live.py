@@ -72,6 +72,29 @@ def test_an_exchange_that_does_not_answer_may_be_tried_later(live):
     assert "Traceback" not in said.stderr
 
 
+@pytest.mark.parametrize("command", [("run",), ("backfill", "--fetch", "--from", "2024-03-01", "--to", "2024-03-02")])
+def test_a_run_for_which_nothing_answers_may_be_tried_later(live, command):
+    said = live.signals(*command, SIGNALS_MARKET__EXCHANGE_URL="http://127.0.0.1:9")
+
+    assert said.returncode == 75
+    assert "Traceback" not in said.stderr
+    assert "did not answer" in said.stderr
+
+
+def test_symbols_of_which_none_is_traded_are_wrong_settings(live):
+    said = live.signals("run", SIGNALS_MARKET__SYMBOLS="FOO/USDT,BAR/USDT")
+
+    assert said.returncode == 2
+    assert "market.symbols must be some that binance trades, it trades none of BAR/USDT, FOO/USDT" in said.stderr
+
+
+def test_an_address_without_its_scheme_is_wrong(live):
+    said = live.signals("run", SIGNALS_MARKET__EXCHANGE_URL="127.0.0.1:9")
+
+    assert said.returncode == 2
+    assert "must begin with http:// or https://" in said.stderr
+
+
 def test_f18_a_timeframe_that_is_not_offered_is_refused_before_anything_runs(live):
     said = live.signals("run", SIGNALS_MARKET__EXCHANGE="kraken", SIGNALS_MARKET__TIMEFRAMES="1h,2h")
 
@@ -113,6 +136,7 @@ def test_a_backfill_asks_the_exchange_only_if_told_to(live):
     assert "the days must have stored candles, binance has none" in refused.stderr
     assert asked_without == 0
     assert fetched.returncode == 0, fetched.stderr
+    assert "series begin after" not in fetched.stderr
     assert query(live.address.libpq, f"SELECT count(*) FROM candles WHERE close_at::date = '{day}'") == 48
     assert query(live.address.libpq, "SELECT count(*) FROM candles WHERE is_filled") == 0
 

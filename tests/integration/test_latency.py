@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
+
 from assets.reporting import LATE_SHARE, latency_check
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage.passes import Latency, latency_of
@@ -28,6 +30,20 @@ def test_a_tick_notes_each_series_and_a_backfill_none(database):
     with database.begin() as conn:
         assert {latency_of(conn, row["run_id"]).series for row in found} == {2}
         assert latency_of(conn, "no-such-run") is None
+
+
+def test_closes_that_are_processed_once_more_are_no_pass(database):
+    store_block(database, random_walk(seed=3, n_candles=60 * 24, symbols=SYMBOLS, timeframe=Timeframe.H1))
+    at = datetime(2024, 2, 12, 7, tzinfo=UTC)
+    tick(database, at)
+    with database.begin() as conn:  # what a revision of the last five bars does
+        conn.execute(sa.text("UPDATE watermarks SET processed_to = processed_to - interval '5 hours'"))
+
+    tick(database, at)
+    tick(database, at + timedelta(hours=1))
+
+    found = {(row["candle_close_at"], row["closes"]) for row in rows(database, "v_signal_latency")}
+    assert found == {(at, 1), (at + timedelta(hours=1), 1)}
 
 
 def test_the_check_warns_of_a_series_that_was_stored_too_late():

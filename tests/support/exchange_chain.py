@@ -13,7 +13,7 @@ from pipeline.contracts.blocks import Block
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage.database import Database
 from tests.support.chain import tick
-from tests.support.exchange_candles import stored_candles
+from tests.support.exchange_candles import StoredCandles, stored_candles
 from tests.support.exchange_clock import ExchangeClock
 from tests.support.exchange_server import LocalExchange, exchange_server
 from tests.support.market import random_walk
@@ -97,13 +97,20 @@ def live_chain(
     clock: ExchangeClock | None = None,
     history: int = HISTORY,
     seed: int = 26,
+    longer: Timeframe | None = None,
     **server: Any,
 ) -> Iterator[LiveChain]:
     """The chain over a random market around ``close``, on an exchange with the real time unless stated.
 
+    The exchange may have a ``longer`` timeframe too, with a market of its own.
     With what is not stated here, the bar that ends at the close makes BTC and SOL a BUY, by MACD and by averages.
     """
     start = close - history * timeframe.duration
     market = random_walk(seed=seed, n_candles=history + FUTURE, symbols=symbols, timeframe=timeframe, start=start)
-    with exchange_server(stored_candles(market, timeframe), clock=clock, **server) as exchange:
+    candles = stored_candles(market, timeframe)
+    if longer is not None:
+        begin = longer.floor(close) - history * longer.duration
+        beside = random_walk(seed=seed, n_candles=history + FUTURE, symbols=symbols, timeframe=longer, start=begin)
+        candles = StoredCandles({**candles.series, **stored_candles(beside, longer).series})
+    with exchange_server(candles, clock=clock, **server) as exchange:
         yield LiveChain(database, exchange, market, close, timeframe)
