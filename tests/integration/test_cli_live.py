@@ -141,6 +141,20 @@ def test_a_backfill_asks_the_exchange_only_if_told_to(live):
     assert query(live.address.libpq, "SELECT count(*) FROM candles WHERE is_filled") == 0
 
 
+def test_days_that_an_exchange_no_longer_has_are_named(live):
+    """Kraken gives the newest 720 bars and nothing else."""
+    days_ago = [f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}" for days in (60, 40, 1)]
+    with exchange_server(EndlessMarket(simulated_symbols(2), seed=7), exchange="kraken") as kraken:
+        settings = {"SIGNALS_MARKET__EXCHANGE": "kraken", "SIGNALS_MARKET__EXCHANGE_URL": kraken.url}
+        gone = live.signals("backfill", "--fetch", "--from", days_ago[0], "--to", days_ago[0], **settings)
+        part = live.signals("backfill", "--fetch", "--from", days_ago[1], "--to", days_ago[2], **settings)
+
+    assert gone.returncode == 1
+    assert f"the days must have stored candles, kraken has none from {days_ago[0]}" in gone.stderr
+    assert part.returncode == 0, part.stderr
+    assert f"2 of 2 series begin after {days_ago[1]}, the last kraken" in part.stderr
+
+
 def test_a_demo_is_not_mixed_with_stored_candles(live):
     said = live.signals("demo", "--exchange-url", live.exchange.url)
 
