@@ -74,7 +74,9 @@ def symbols_command(exchange: str | None, top: int, by: str, quote: str, as_json
     show_table(COLUMNS, rows)
     names = ", ".join(f'"{each.symbol}"' for each in chosen)
     remark(f"{len(chosen)} of {len(found)}; for signals.toml:")
-    remark(f'[market]\nsource = "live"\nexchange = "{name}"\nsymbols = [{names}]')
+    remark(f'[market]\nsource = "live"\nexchange = "{name}"\nsymbols = [{names}]\ntimeframes = ["1h"]')
+    if url is not None:
+        remark(f'exchange_url = "{url}"')
 
 
 def _is_ours(symbol: str) -> bool:

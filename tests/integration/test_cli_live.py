@@ -55,6 +55,7 @@ def test_the_most_traded_symbols_come_first_with_what_to_put_into_the_settings(l
     assert said.returncode == 0, said.stderr
     assert [line.split()[0] for line in said.stdout.splitlines()[1:]] == ["1", "2", "3"]
     assert 'source = "live"\nexchange = "binance"\nsymbols = ["' in said.stderr
+    assert said.stderr.endswith(f'timeframes = ["1h"]\nexchange_url = "{live.exchange.url}"\n')
 
 
 def test_an_exchange_that_nobody_knows_is_refused(live):
