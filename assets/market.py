@@ -97,6 +97,7 @@ def candles(
     ended |= {key: gone[key.symbol] for key in keys if key.symbol in gone}
     lacking = failures | ended
     asked = {window.series for window in windows}
+    never_stored = {key for key, extent in extents.items() if extent.first_open is None}
     with database.begin() as conn:
         # Of two windows of a series the older one comes first, and says how far back it was asked for.
         note_search(conn, {ids[w.series]: w.start for w in reversed(windows) if w.series not in lacking})
@@ -117,7 +118,7 @@ def candles(
         *(len(states), len(windows), last.requests, intake.stored.written, intake.stored.filled),
         *(dict(intake.refused), dict(counts)),
     )
-    _stop_if_nothing_came(exchange, asked, failures, ended)
+    _stop_if_nothing_came(exchange, asked, failures, ended, never_stored)
     _stop_if_most_are_blocked(
         {key: state for key, state in states.items() if key not in ended and (key in asked or not asked)}
     )
@@ -172,12 +173,19 @@ def missing_windows(
 
 
 def _stop_if_nothing_came(
-    exchange: str, asked: Collection[SeriesKey], failures: Mapping[SeriesKey, str], ended: Collection[SeriesKey]
+    exchange: str,
+    asked: Collection[SeriesKey],
+    failures: Mapping[SeriesKey, str],
+    ended: Collection[SeriesKey],
+    never_stored: Collection[SeriesKey],
 ) -> None:
-    """Fail where it is not a symbol that is broken but the exchange, or the choice of symbols."""
-    if not asked:
-        return
+    """Fail where it is not a symbol that is broken but the exchange, or the choice of symbols.
+
+    Symbols that were traded and have all ended are neither: the run goes on and invalidates their signals.
+    """
     if all(key in ended for key in asked):
+        if not asked or not all(key in never_stored for key in asked):
+            return
         raise ConfigurationError(
             f"market.symbols must be some that {exchange} trades, it trades none of "
             f"{', '.join(sorted({key.symbol for key in asked}))}; `signals symbols --exchange {exchange}` lists them"

@@ -231,6 +231,14 @@ def test_f17_a_symbol_that_ends_does_so_in_timeframes_too_that_were_not_asked_fo
     assert live.ask("SELECT count(*) FROM series WHERE delisted_at IS NOT NULL") == [(2,)]
 
 
+def test_f17_the_only_symbol_that_ends_takes_its_signals_with_it_too(live):
+    alone = THREE_BARS | {"market__symbols": "SOL/USDT"}
+    live.tick(**alone)
+    live.exchange.delist("SOL/USDT")
+    live.tick(1, **alone)
+    assert live.ask(INVALIDATIONS) == [("SOL/USDT", "delisted")]
+
+
 def test_f17_symbols_of_which_none_is_traded_are_refused(live):
     with pytest.raises(ConfigurationError, match=r"it trades none of BAR/USDT, FOO/USDT; `signals symbols"):
         live.tick(market__symbols="FOO/USDT,BAR/USDT")
