@@ -8,6 +8,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from pipeline.contracts.blocks import TIME_UNIT
+from pipeline.domain.patterns import NAMES
 
 INSTANT = {"unit": TIME_UNIT, "tz": "UTC"}
 
@@ -18,6 +19,10 @@ def _price() -> Any:
 
 def _finite() -> Any:
     return pa.Field(gt=-np.inf, lt=np.inf, nullable=True)
+
+
+def _bits(column: str) -> Any:
+    return pa.Field(ge=0, lt=1 << len(NAMES[column]), nullable=True, description="patterns as bits")
 
 
 class Indicators(pa.DataFrameModel):
@@ -46,6 +51,15 @@ class Indicators(pa.DataFrameModel):
     volume_median_20: Series[float] = pa.Field(ge=0, lt=np.inf, nullable=True, description="base currency")
     realised_volatility_20: Series[float] = pa.Field(ge=0, lt=np.inf, nullable=True)
     trend_state: Series[float] = pa.Field(isin=[-1.0, 0.0, 1.0], nullable=True)
+    bullish_candles: Series[float] = _bits("bullish_candles")
+    bearish_candles: Series[float] = _bits("bearish_candles")
+    doji_candles: Series[float] = _bits("doji_candles")
+    support: Series[float] = _price()
+    support_touches: Series[float] = pa.Field(ge=1, nullable=True)
+    resistance: Series[float] = _price()
+    resistance_touches: Series[float] = pa.Field(ge=1, nullable=True)
+    bullish_patterns: Series[float] = _bits("bullish_patterns")
+    bearish_patterns: Series[float] = _bits("bearish_patterns")
 
     class Config:
         """Surprises are refused and nothing is coerced."""

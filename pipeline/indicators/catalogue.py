@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.indicators.momentum import rsi
+from pipeline.indicators.patterns.candles import candle_patterns
 from pipeline.indicators.trend import adx, ema, macd, sma, trend_state
 from pipeline.indicators.volatility import atr, bollinger, realised_volatility
 from pipeline.indicators.volume import obv, volume_median
@@ -52,6 +53,7 @@ class Indicator:
 
 
 _MACD = ("macd", "macd_signal", "macd_histogram")
+_CANDLES = ("bullish_candles", "bearish_candles", "doji_candles")
 _BANDS = ("bb_middle", "bb_upper", "bb_lower", "bb_width", "bb_percent")
 
 _ALL = (
@@ -75,6 +77,7 @@ _ALL = (
         partial(realised_volatility, window=20),
     ),
     Indicator("trend_state", ("trend_state",), ("sma_50", "sma_200"), 199, trend_state),
+    Indicator("candle_patterns", _CANDLES, ("open", "high", "low", "close"), 30, candle_patterns, Memory.FADING),
 )
 
 INDICATORS = {indicator.name: indicator for indicator in _ALL}

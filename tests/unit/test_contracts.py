@@ -12,7 +12,7 @@ from pipeline.contracts.indicators import Indicators, MarketConditions
 from pipeline.contracts.signals import CandidateSignals, RiskDecisions, TradingSignals
 from pipeline.contracts.validation import hold_to
 from pipeline.domain.errors import DataContractError
-from pipeline.indicators.catalogue import COLUMNS
+from pipeline.indicators.structure import BAR_COLUMNS
 
 CLOSES = pd.DatetimeIndex(["2024-03-01 12:00", "2024-03-01 13:00"], tz="UTC").as_unit("us")
 
@@ -32,7 +32,7 @@ ROWS: dict[type[pa.DataFrameModel], dict[str, Any]] = {
         "series_id": np.int32(1),
         "open_at": CLOSES - pd.Timedelta(hours=1),
         "close_at": CLOSES,
-        **dict.fromkeys(COLUMNS, np.nan),
+        **dict.fromkeys(BAR_COLUMNS, np.nan),
     },
     MarketConditions: {
         "series_id": np.int32(1),
@@ -148,4 +148,4 @@ def test_all_breaches_are_counted_and_the_first_five_told() -> None:
 
 
 def test_the_contract_of_the_indicators_has_every_indicator() -> None:
-    assert [name for name in Indicators.to_schema().columns if name in COLUMNS] == list(COLUMNS)
+    assert [name for name in Indicators.to_schema().columns if name in BAR_COLUMNS] == list(BAR_COLUMNS)

@@ -33,6 +33,7 @@ def test_the_columns_are_those_that_tables_and_strategies_know():
         ),
         *("bb_middle", "bb_upper", "bb_lower", "bb_width", "bb_percent", "atr_14", "adx_14", "obv"),
         *("volume_median_20", "realised_volatility_20", "trend_state"),
+        *("bullish_candles", "bearish_candles", "doji_candles"),
     ) == COLUMNS
 
 
