@@ -1,9 +1,11 @@
-"""Indicators and market conditions of every close, computed as blocks."""
+"""Indicators, levels, chart patterns and market conditions of every close, computed as blocks."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
-import pandas as pd
+import sqlalchemy as sa
 
 from assets.partitions import daily, single_run
 from assets.reporting import FRESHNESS, contract_check, contract_kept, stored_as
@@ -14,41 +16,49 @@ from pipeline.contracts.indicators import Indicators, MarketConditions
 from pipeline.contracts.validation import hold_to
 from pipeline.generation import PRIOR_BARS
 from pipeline.settings import Settings
-from pipeline.stages import MAX_BARS, analyse_group, first_open, is_in_spans, last_open, long_rows
+from pipeline.stages import (
+    MAX_BARS,
+    AnalysedGroup,
+    analyse_group,
+    first_open,
+    is_in_spans,
+    last_open,
+    long_rows,
+    structure_rows,
+)
 from pipeline.storage import tables
 from pipeline.storage.bulk import bulk_upsert
 from pipeline.storage.database import Database
-from pipeline.storage.history import SeriesGroup
 from pipeline.storage.spans import Span, clear_dirty, groups_of, lookback_gaps, move_watermarks, split
+from pipeline.storage.structure import store_levels, store_patterns
 from resources.clock import ClockResource
+
+TABLES = ("indicators", "price_levels", "chart_patterns", "market_conditions")
+
+
+def _spec(name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        metadata=stored_as(name),
+        deps=["candles"],
+        group_name="indicators",
+        kinds={"postgres"},
+        partitions_def=daily,
+        freshness_policy=FRESHNESS,
+        description=description,
+    )
 
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(
-            "indicators",
-            metadata=stored_as("indicators"),
-            deps=["candles"],
-            group_name="indicators",
-            kinds={"postgres"},
-            partitions_def=daily,
-            freshness_policy=FRESHNESS,
-            description="Indicators of every close, one row per series and bar.",
-        ),
-        dg.AssetSpec(
-            "market_conditions",
-            metadata=stored_as("market_conditions"),
-            deps=["candles"],
-            group_name="indicators",
-            kinds={"postgres"},
-            partitions_def=daily,
-            freshness_policy=FRESHNESS,
-            description="What risk knows at every close: volatility, filled bars, blocks.",
-        ),
+        _spec("indicators", "Indicators of every close, one row per series and bar."),
+        _spec("price_levels", "Support and resistance: a row for each change of a level."),
+        _spec("chart_patterns", "Chart patterns, a row for each that a close completed."),
+        _spec("market_conditions", "What risk knows at every close: volatility, filled bars, blocks."),
     ],
     name="analyse_candles",
     backfill_policy=single_run,
-    check_specs=[contract_check("indicators"), contract_check("market_conditions")],
+    check_specs=[contract_check(name) for name in TABLES],
 )
 @retried
 def analyse_candles(
@@ -61,8 +71,8 @@ def analyse_candles(
     spans, is_live = spans_of(context, database, settings, clock, "indicators", include_dirty=True)
     with database.begin() as conn:
         lookback = lookback_gaps(conn, spans, PRIOR_BARS)
-    written = {"indicators": 0, "market_conditions": 0}
-    rows = 0
+    written: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
     with database.begin() as conn:
         parts = split(spans, MAX_BARS)
         for done, part in enumerate(parts):
@@ -71,33 +81,47 @@ def analyse_candles(
                 # Later parts follow ones whose rows are there: with this transaction, so that no read sees them yet.
                 is_first = done == 0
                 extra = lookback if is_first else {}
-                indicator_rows, condition_rows = _rows(database, group, members, extra, is_known=is_live and is_first)
-                hold_to(Indicators, indicator_rows)
-                hold_to(MarketConditions, condition_rows)
-                written["indicators"] += bulk_upsert(conn, tables.indicators, indicator_rows)
-                written["market_conditions"] += bulk_upsert(conn, tables.market_conditions, condition_rows)
-                rows += len(indicator_rows)
+                wanted = [_with_lookback(span, extra) for span in members]
+                is_known = is_live and is_first and not any(span.series.series_id in extra for span in members)
+                analysed = analyse_group(database, group, first_open(wanted), last_open(wanted), is_extending=is_known)
+                _store(conn, analysed, wanted, written, rows)
         progress.report("indicators", len(parts), len(parts))
         clear_dirty(conn, spans)
         if is_live:
             move_watermarks(conn, "indicators", spans)
-    context.log.info("indicators series=%d computed=%d written=%d", len(spans), rows, written["indicators"])
-    for name, count in written.items():
+    context.log.info(
+        "indicators series=%d computed=%d written=%d levels=%d patterns=%d",
+        *(len(spans), rows["indicators"], written["indicators"], written["price_levels"], written["chart_patterns"]),
+    )
+    for name in TABLES:
         yield dg.MaterializeResult(
             asset_key=name,
-            metadata={"rows_written": count, "rows_computed": rows, "series": len(spans)},
-            check_results=[contract_kept(name, rows)],
+            metadata={"rows_written": written[name], "rows_computed": rows[name], "series": len(spans)},
+            check_results=[contract_kept(name, rows[name])],
         )
 
 
-def _rows(
-    database: Database, group: SeriesGroup, spans: Sequence[Span], lookback: dict[int, int], *, is_known: bool
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of the bars in the spans and in the look-back that lacks.
+def _with_lookback(span: Span, bars: Mapping[int, int]) -> Span:
+    """The span with the bars before it whose stored rows lack."""
+    return replace(span, after=span.after - bars.get(span.series.series_id, 0) * span.series.key.timeframe.duration)
 
-    ``is_known`` says that the rows before the spans are stored and current where no look-back lacks.
-    """
-    extra = max((lookback.get(span.series.series_id, 0) for span in spans), default=0)
-    keep_from = first_open(spans) - extra * group.timeframe.duration
-    analysed = analyse_group(database, group, keep_from, last_open(spans), is_extending=is_known and not extra)
-    return long_rows(analysed, is_in_spans(analysed.candles["close"].index, spans, lookback))
+
+def _store(
+    conn: sa.Connection, analysed: AnalysedGroup, spans: Sequence[Span], written: Counter[str], rows: Counter[str]
+) -> None:
+    """Store the rows of the bars in the spans, and count them by table."""
+    is_wanted = is_in_spans(analysed.candles["close"].index, spans)
+    indicator_rows, condition_rows = long_rows(analysed, is_wanted)
+    for table, contract, found in (
+        (tables.indicators, Indicators, indicator_rows),
+        (tables.market_conditions, MarketConditions, condition_rows),
+    ):
+        written[table.name] += bulk_upsert(conn, table, hold_to(contract, found))
+        rows[table.name] += len(found)
+    levels, patterns = structure_rows(analysed, is_wanted)
+    for table, changed, found in (
+        (tables.price_levels, store_levels(conn, spans, levels), levels),
+        (tables.chart_patterns, store_patterns(conn, spans, patterns), patterns),
+    ):
+        written[table.name] += changed
+        rows[table.name] += len(found)

@@ -27,8 +27,8 @@ from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import Signal, SignalType, TradingSignal
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
-from pipeline.indicators.catalogue import COLUMNS
 from pipeline.indicators.compute import compute
+from pipeline.indicators.structure import BAR_COLUMNS, STRUCTURE_BARS, Structure, structure
 from pipeline.indicators.volume import Carry
 from pipeline.market.health import block_reasons, filled_share
 from pipeline.pricing import EXPIRY_BARS, expiry, prices
@@ -41,8 +41,9 @@ from pipeline.strategies.registry import MAX_REACH, STRATEGIES, Strategy, Strate
 
 # Bars of indicators before the first judged one: what the strategies look back on.
 LOOKBACK_BARS = MAX_REACH
-# Bars before the first analysed one for which the ATR must be known, the market conditions' window.
-CONDITION_BARS = WINDOW_BARS - 1
+# Bars before the first analysed one for which candles and ATR must be known: the market conditions' window, or what
+# levels and patterns look back on.
+CONDITION_BARS = max(WINDOW_BARS - 1, STRUCTURE_BARS)
 # Bars before a tick's first one whose stored rows it reads.
 PRIOR_BARS = max(LOOKBACK_BARS, CONDITION_BARS)
 
@@ -70,9 +71,10 @@ class Rules:
 class Analysis:
     """What is computed per bar; all frames of shape (n_bars, n_symbols) on one index (open_at, oldest first)."""
 
-    indicators: Block  # `COLUMNS`
+    indicators: Block  # `BAR_COLUMNS`
     conditions: Block  # the columns of `risk.conditions`, and filled_share
     block_reasons: pd.DataFrame  # object: why no signal may come from a bar, None if one may
+    structure: Structure  # changes of levels, and completed patterns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +100,9 @@ def analyse(
     *,
     carry: Carry | None,
     jumped_at: Mapping[str, datetime],
-    known_ratios: pd.DataFrame | None = None,
+    known_atr: pd.DataFrame | None = None,
 ) -> Analysis:
-    """Indicators and market conditions of the bars with ``keep_from <= open_at <= keep_to``.
+    """Indicators, structure and market conditions of the bars with ``keep_from <= open_at <= keep_to``.
 
     Parameters
     ----------
@@ -110,15 +112,15 @@ def analyse(
         On-balance volume and close on the bar before the first one computed, of symbols that have one.
     jumped_at
         Open of the first price jump that nobody has accepted, by symbol.
-    known_ratios
-        `atr_ratio` of the `CONDITION_BARS` before ``keep_from``, which are then not computed once more.
+    known_atr
+        `atr_14` of the `CONDITION_BARS` before ``keep_from``, which are then not computed once more.
     """
     conditions_from = keep_from - CONDITION_BARS * timeframe.duration
-    compute_from = conditions_from if known_ratios is None else keep_from
+    compute_from = conditions_from if known_atr is None else keep_from
     columns = compute(candles, timeframe, compute_from, keep_to, carry)
-    ratios = atr_ratio(columns["atr_14"], candles["close"].loc[compute_from:keep_to])
-    if known_ratios is not None:
-        ratios = pd.concat([known_ratios, ratios])
+    atr = columns["atr_14"] if known_atr is None else pd.concat([known_atr, columns["atr_14"]])
+    ratios = atr_ratio(atr, candles["close"].loc[conditions_from:keep_to])
+    found = structure(candles, atr, keep_from)
     filled = candles["is_filled"].loc[conditions_from:keep_to]
     share = filled_share(filled).loc[keep_from:]
     jumps = np.array([np.datetime64("NaT", "us")] * len(share.columns))
@@ -128,9 +130,10 @@ def analyse(
     opens = pd.DatetimeIndex(share.index).tz_localize(None).to_numpy(dtype="datetime64[us]")
     is_jumped = pd.DataFrame(opens[:, np.newaxis] >= jumps, index=share.index, columns=share.columns)
     return Analysis(
-        indicators={name: frame.loc[keep_from:] for name, frame in columns.items()},
+        indicators={name: frame.loc[keep_from:] for name, frame in columns.items()} | found.columns,
         conditions=market_conditions(ratios, keep_from) | {"filled_share": share},
         block_reasons=block_reasons(share, is_jumped & share.notna()),
+        structure=found,
     )
 
 
@@ -304,7 +307,7 @@ def _metadata(group: Combined, values: BarValues) -> dict[str, object]:
             for s in group.components
         ],
         "raw_data": {
-            "technical_indicators": {PUBLISHED_NAMES.get(name, name): values[name] for name in COLUMNS},
+            "technical_indicators": {PUBLISHED_NAMES.get(name, name): values[name] for name in BAR_COLUMNS},
             "ml_prediction": None,
             "sentiment": None,
         },

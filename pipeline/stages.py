@@ -4,7 +4,7 @@ A stage takes spans of closes and returns what it found; who called it stores th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,13 +26,14 @@ from pipeline.generation import (
     technical_candidates,
     usable_bars,
 )
-from pipeline.indicators.catalogue import COLUMNS
+from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.indicators.windows import history_start
 from pipeline.settings import Settings
 from pipeline.storage import tables
 from pipeline.storage.database import Database
 from pipeline.storage.history import CANDLE_COLUMNS, SeriesGroup, bar_index, obv_carry, open_jumps, read_block
 from pipeline.storage.spans import Span
+from pipeline.strategies.definition import READ_OFF_CANDLES
 
 # Bars of all series that are worked on at once: what fits the memory of a small machine several times.
 MAX_BARS = 400_000
@@ -48,8 +49,8 @@ class AnalysedGroup:
 
     @property
     def columns(self) -> Block:
-        """What strategies read: the indicators and the close."""
-        return self.analysis.indicators | {"close": self.candles["close"]}
+        """What strategies read: all that is computed of a bar, and its candle."""
+        return self.analysis.indicators | {name: self.candles[name] for name in READ_OFF_CANDLES}
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -94,12 +95,12 @@ def analyse_group(
     known = (
         read_block(
             database,
-            tables.market_conditions,
-            ("atr_ratio",),
+            tables.indicators,
+            ("atr_14",),
             group,
             conditions_from,
             keep_from - timeframe.duration,
-        )["atr_ratio"]
+        )["atr_14"]
         if is_extending
         else None
     )
@@ -110,7 +111,7 @@ def analyse_group(
         keep_to,
         carry=obv_carry(database, group, compute_from),
         jumped_at=open_jumps(database, group),
-        known_ratios=known,
+        known_atr=known,
     )
     return AnalysedGroup(group, {name: frame.loc[keep_from:] for name, frame in candles.items()}, analysis)
 
@@ -121,7 +122,7 @@ def stored_candidates(database: Database, group: SeriesGroup, spans: Sequence[Sp
     begin, end = first_open(spans), last_open(spans)
     names_by_depth: defaultdict[tuple[sa.Table, int], list[str]] = defaultdict(list)
     for name, depth in column_depths(rules).items():
-        names_by_depth[tables.candles if name == "close" else tables.indicators, depth].append(name)
+        names_by_depth[tables.candles if name in READ_OFF_CANDLES else tables.indicators, depth].append(name)
     index = bar_index(timeframe, begin - LOOKBACK_BARS * timeframe.duration, end)
     columns: Block = {}
     for (table, depth), names in names_by_depth.items():
@@ -149,7 +150,7 @@ def long_rows(analysed: AnalysedGroup, is_wanted: pd.DataFrame) -> tuple[pd.Data
 
     conditions = analysed.analysis.conditions
     volatile = cells(conditions["is_volatile"])
-    indicator_rows = pd.DataFrame(key | {name: cells(analysed.analysis.indicators[name]) for name in COLUMNS})
+    indicator_rows = pd.DataFrame(key | {name: cells(analysed.analysis.indicators[name]) for name in BAR_COLUMNS})
     condition_rows = pd.DataFrame(
         key
         | {
@@ -165,15 +166,30 @@ def long_rows(analysed: AnalysedGroup, is_wanted: pd.DataFrame) -> tuple[pd.Data
     return indicator_rows, condition_rows
 
 
-def is_in_spans(index: pd.Index, spans: Sequence[Span], extra_bars: Mapping[int, int] | None = None) -> pd.DataFrame:
-    """Which bars lie in each series' span, ``extra_bars`` before it included (by series id); a column per span."""
+def structure_rows(analysed: AnalysedGroup, is_wanted: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of `price_levels` and `chart_patterns` that became known at the wanted bars that have a candle."""
+    mask = is_wanted.to_numpy() & analysed.candles["close"].notna().to_numpy()
+    duration = analysed.group.timeframe.duration
+    ids = np.array(analysed.group.ids, dtype=np.int32)
+
+    def wanted(rows: pd.DataFrame, known_at: str) -> pd.DataFrame:
+        bars = pd.DatetimeIndex(is_wanted.index).get_indexer(pd.DatetimeIndex(rows[known_at]) - duration)
+        places = rows["place"].to_numpy(dtype=np.intp)
+        kept: pd.DataFrame = rows[mask[bars, places]].drop(columns="place")
+        kept.insert(0, "series_id", ids[places[mask[bars, places]]])
+        return kept.reset_index(drop=True)
+
+    found = analysed.analysis.structure
+    return wanted(found.levels, "known_at"), wanted(found.patterns, "completed_at")
+
+
+def is_in_spans(index: pd.Index, spans: Sequence[Span]) -> pd.DataFrame:
+    """Which bars lie in each series' span; a column per span."""
     opens = pd.DatetimeIndex(index).tz_localize(None).to_numpy(dtype=f"datetime64[{TIME_UNIT}]")
     columns = {}
     for span in spans:
-        before = (extra_bars or {}).get(span.series.series_id, 0) * span.series.key.timeframe.duration
         first, last = (
-            np.datetime64(instant.replace(tzinfo=None), TIME_UNIT)
-            for instant in (span.first_open - before, span.last_open)
+            np.datetime64(instant.replace(tzinfo=None), TIME_UNIT) for instant in (span.first_open, span.last_open)
         )
         columns[span.series.key.symbol] = (opens >= first) & (opens <= last)
     return pd.DataFrame(columns, index=index)

@@ -23,7 +23,7 @@ from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.generation import BarKey
-from pipeline.indicators.catalogue import COLUMNS
+from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.storage import tables
 from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, typed
 from pipeline.storage.candidates import IN_SPANS, Occasion, remove_vanished
@@ -51,7 +51,7 @@ class StoredSignals:
 def read_bars(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str) -> dict[BarKey, dict[str, Any]]:
     """Close and all indicators of the bars in the spans that have a candidate."""
     stage_spans(conn, spans)
-    columns = ", ".join(f"i.{name}" for name in COLUMNS)
+    columns = ", ".join(f"i.{name}" for name in BAR_COLUMNS)
     rows = conn.execute(
         sa.text(
             f"""SELECT DISTINCT x.exchange, x.symbol, x.timeframe, x.candle_close_at, c.close, {columns}
@@ -64,7 +64,8 @@ WHERE x.origin = :origin AND x.scope = :scope"""
         {"origin": origin.value, "scope": scope},
     )
     return {
-        (SeriesKey(r[0], r[1], Timeframe(r[2])), r[3]): dict(zip(("close", *COLUMNS), r[4:], strict=True)) for r in rows
+        (SeriesKey(r[0], r[1], Timeframe(r[2])), r[3]): dict(zip(("close", *BAR_COLUMNS), r[4:], strict=True))
+        for r in rows
     }
 
 

@@ -6,6 +6,7 @@ renamed or removed, because other people's queries stand on them.
 
 from dataclasses import dataclass
 
+from pipeline.indicators.levels import LIFE_BARS
 from pipeline.storage import tables
 
 SERIES = {
@@ -87,6 +88,28 @@ WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at
     )
 
 
+def _levels() -> View:
+    columns = _comments("price_levels", leave_out=("series_id",))
+    selected = ", ".join(f'l."{c}"' for c in columns)
+    return View(
+        "v_price_levels",
+        "Support and resistance as of each series' newest candle: the newest row of every level that has not ended",
+        SERIES | columns | {"distance": "price minus the newest close, as a fraction of the close"},
+        f"""SELECT s.exchange, s.symbol, s.timeframe, {selected}, (l.price - n.close) / n.close
+FROM series s
+CROSS JOIN LATERAL (
+  SELECT c.close, c.close_at FROM candles c WHERE c.series_id = s.series_id ORDER BY c.open_at DESC LIMIT 1
+) n
+CROSS JOIN LATERAL (
+  SELECT DISTINCT ON (p.pivot_at, p.kind) p.* FROM price_levels p
+  WHERE p.series_id = s.series_id AND p.known_at <= n.close_at
+    AND p.known_at > n.close_at - make_interval(secs => s.bar_seconds) * {LIFE_BARS + 1}
+  ORDER BY p.pivot_at, p.kind, p.known_at DESC
+) l
+WHERE l.event <> 'merged' AND l.expires_at > n.close_at""",
+    )
+
+
 def _latency() -> View:
     return View(
         "v_signal_latency",
@@ -114,6 +137,8 @@ VIEWS: tuple[View, ...] = (
     _per_bar("v_candles", "candles", "Closed candles with the names of their series"),
     _per_bar("v_indicators", "indicators", "Indicators with the names of their series"),
     _per_bar("v_market_conditions", "market_conditions", "Market conditions with the names of their series"),
+    _levels(),
+    _per_bar("v_chart_patterns", "chart_patterns", "Completed chart patterns with the names of their series"),
     _part_of_candidates("technical_signals", "technical"),
     _risk_filtered(),
     _active(),

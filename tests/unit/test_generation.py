@@ -26,7 +26,7 @@ from pipeline.generation import (
     technical_candidates,
     usable_bars,
 )
-from pipeline.indicators.catalogue import COLUMNS
+from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending, Position
 from pipeline.risk.profile import RiskProfile
@@ -37,7 +37,7 @@ from tests.support.strategy_columns import wandering_columns
 PARAMETERS = {key: each.parameters.model_validate({}) for key, each in STRATEGIES.items()}
 HOUSE = RiskProfile()
 CALM = MarketConditions(is_volatile=False)
-VALUES: BarValues = {**dict.fromkeys(COLUMNS), "close": 100.0, "atr_14": 1.0, "rsi_14": 28.5}
+VALUES: BarValues = {**dict.fromkeys(BAR_COLUMNS), "close": 100.0, "atr_14": 1.0, "rsi_14": 28.5}
 
 
 def rules(**changes: Any) -> Rules:
@@ -250,7 +250,7 @@ def test_the_metadata_always_has_the_shape_of_the_description() -> None:
     assert set(raw) == {"technical_indicators", "ml_prediction", "sentiment"}
     assert (raw["ml_prediction"], raw["sentiment"]) == (None, None)
     assert raw["technical_indicators"]["rsi"] == 28.5
-    assert set(raw["technical_indicators"]) == {"rsi", *COLUMNS} - {"rsi_14"}
+    assert set(raw["technical_indicators"]) == {"rsi", *BAR_COLUMNS} - {"rsi_14"}
     assert raw["technical_indicators"]["sma_20"] is None
 
 

@@ -2,6 +2,8 @@
 
 from pipeline.storage.tables.accounts import portfolio_positions, risk_profiles, users
 from pipeline.storage.tables.base import metadata
+from pipeline.storage.tables.charts import signal_charts
+from pipeline.storage.tables.extra import extra_indicators
 from pipeline.storage.tables.market import (
     candle_quarantine,
     candle_revisions,
@@ -22,23 +24,28 @@ from pipeline.storage.tables.signals import (
     signal_events,
     trading_signals,
 )
+from pipeline.storage.tables.structure import chart_patterns, price_levels
 
 __all__ = [
     "candidate_signals",
     "candle_quarantine",
     "candle_revisions",
     "candles",
+    "chart_patterns",
     "configurations",
+    "extra_indicators",
     "indicators",
     "live_passes",
     "market_conditions",
     "metadata",
     "portfolio_positions",
     "price_jumps",
+    "price_levels",
     "replay_drift",
     "risk_decisions",
     "risk_profiles",
     "series",
+    "signal_charts",
     "signal_events",
     "source_health",
     "trading_signals",

@@ -7,7 +7,7 @@ foreign key: checking one costs more than writing the row, and only `storage` wr
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from pipeline.indicators.catalogue import COLUMNS as INDICATOR_COLUMNS
+from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.storage.tables.base import INFINITY, instant, metadata, number, recorded_at, text
 
 
@@ -188,6 +188,15 @@ INDICATOR_COMMENTS = {
     "volume_median_20": "median volume of 20 bars, base currency",
     "realised_volatility_20": "standard deviation of 20 log returns, per bar, not annualised",
     "trend_state": "+1 where sma_50 is above sma_200, -1 below, 0 equal",
+    "bullish_candles": "candle patterns of this bar that point up, as bits; docs/patterns.md says which",
+    "bearish_candles": "candle patterns of this bar that point down, as bits",
+    "doji_candles": "doji shapes of this bar, as bits; they point nowhere",
+    "support": "nearest level below that holds, quote currency",
+    "support_touches": "swings that belong to it",
+    "resistance": "nearest level above that holds, quote currency",
+    "resistance_touches": "swings that belong to it",
+    "bullish_patterns": "chart patterns that this close completed upwards, as bits; chart_patterns has their anchors",
+    "bearish_patterns": "chart patterns that this close completed downwards, as bits",
 }
 
 indicators = sa.Table(
@@ -196,7 +205,7 @@ indicators = sa.Table(
     sa.Column("series_id", sa.Integer, primary_key=True, autoincrement=False, comment="see series"),
     instant("open_at", "open of the bar, UTC", primary_key=True),
     instant("close_at", "close of the bar", nullable=False),
-    *(number(name, INDICATOR_COMMENTS[name]) for name in INDICATOR_COLUMNS),
+    *(number(name, INDICATOR_COMMENTS[name]) for name in BAR_COLUMNS),
     sa.Index("ix_indicators_close_at", "close_at", postgresql_using="brin"),
     comment="Indicators per series and bar, NULL during the warm-up; docs/indicators.md has the formulas",
 )
