@@ -1,6 +1,7 @@
 """Bollinger band breakout: the close leaves the 20-bar, two-deviation bands while they widen."""
 
 from collections.abc import Mapping
+from math import isnan
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,8 @@ import pandas as pd
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
-from pipeline.strategies.crossing import ABOVE, BELOW, BUY, TOUCH, TOUCH_TOLERANCE, as_sides, relation
+from pipeline.strategies.checks import Check, value_at, written
+from pipeline.strategies.crossing import ABOVE, BELOW, BUY, SELL, TOUCH, TOUCH_TOLERANCE, UNKNOWN, as_sides, relation
 from pipeline.strategies.definition import Fraction, StrategyParameters, strategy
 
 ROUNDING = 100.0 * TOUCH_TOLERANCE  # the width is in per cent of the middle band
@@ -35,6 +37,50 @@ def _becomes_above(left: pd.DataFrame, right: pd.DataFrame, price: pd.DataFrame)
     return becomes
 
 
+def _checks(columns: Block, parameters: BollingerBreakoutParameters) -> tuple[Check, ...]:
+    close, width = columns["close"], columns["bb_width"].to_numpy()[:, 0]
+    newest, earlier = float(width[-1]), float(width[-2]) if len(width) > 1 else float("nan")
+    found = f"{written(newest)} %, {written(earlier)} % on the bar before"
+    is_wider = None if isnan(newest) or isnan(earlier) else newest - earlier > ROUNDING
+    checks: list[Check] = []
+    for side, band, word in ((BUY, "upper", "above"), (SELL, "lower", "below")):
+        edge = columns[f"bb_{band}"]
+        left, right = (close, edge) if side == BUY else (edge, close)
+        lies = relation(left, right, price=close)[:, 0]
+        before = int(lies[-2]) if len(lies) > 1 else UNKNOWN
+        now = int(lies[-1])
+        checks += [
+            Check(
+                side=side,
+                asks=f"close to {band} band now",
+                found=_beside(close, edge, -1),
+                wanted=word,
+                is_met=None if now == UNKNOWN else now == ABOVE,
+            ),
+            Check(
+                side=side,
+                asks=f"close to {band} band before",
+                found=_beside(close, edge, -2),
+                wanted=f"not {word}",
+                is_met=None if before == UNKNOWN else before in (BELOW, TOUCH),
+            ),
+            Check(
+                side=side,
+                asks="width of the bands",
+                found=found,
+                wanted=f"wider by more than {written(ROUNDING)} points",
+                is_met=is_wider,
+            ),
+        ]
+    return tuple(checks)
+
+
+def _beside(close: pd.DataFrame, edge: pd.DataFrame, place: int) -> str:
+    if len(close) < -place:
+        return "unknown: there is no bar before"
+    return f"close {written(value_at(close, place))}, band {written(value_at(edge, place))}"
+
+
 @strategy(
     key="bollinger_breakout",
     buy="BOLLINGER_BREAKOUT",
@@ -46,6 +92,7 @@ def _becomes_above(left: pd.DataFrame, right: pd.DataFrame, price: pd.DataFrame)
     lookback=1,
     describe=_describe,
     shows_previous=True,
+    checks=_checks,
 )
 def bollinger_breakout(columns: Block, parameters: BollingerBreakoutParameters) -> pd.DataFrame:
     """BUY where the close crosses above the upper band while the bands widen, SELL below the lower one.

@@ -17,14 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.signal import MULTI_STRATEGY, Source
-from pipeline.indicators.catalogue import COLUMNS
+from pipeline.indicators.structure import BAR_COLUMNS
+from pipeline.strategies.checks import Check
 from pipeline.strategies.crossing import BUY, SELL
 
 # One underscore at a time: two of them separate the levels of a setting in an environment variable.
 KEY_PATTERN = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 NAME_PATTERN = r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*"
 
-READABLE = (*COLUMNS, "close")  # the columns that a run loads for its strategies
+READ_OFF_CANDLES = ("open", "high", "low", "close", "volume")
+READABLE = (*BAR_COLUMNS, *READ_OFF_CANDLES)  # the columns that a run loads for its strategies
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Trigger = Literal["cross", "level"]
@@ -71,6 +73,7 @@ class Strategy:
     rule: Callable[[Block, Any], pd.DataFrame]
     reads: Callable[[Any], tuple[str, ...]]
     wording: Callable[[int, Mapping[str, float], Any], str]
+    questions: Callable[[Block, Any], tuple[Check, ...]] | None = None
 
     @property
     def reach(self) -> int:
@@ -123,6 +126,23 @@ class Strategy:
         """Say in one phrase why a bar with these ``inputs`` (column -> value) got this ``side``."""
         return self.wording(side, inputs, self._own(parameters))
 
+    def checks(self, columns: Block, parameters: StrategyParameters) -> tuple[Check, ...] | None:
+        """Say of one bar what the rule asks for each side, what it found, and whether that was enough.
+
+        Parameters
+        ----------
+        columns : Block
+            As `sides` takes them, of one symbol: shape (n_candles, 1), the judged bar last, up to `lookback` bars
+            before it.
+
+        Returns
+        -------
+        tuple of Check, or None where the strategy declares none
+            A side whose checks are all met is the one that `sides` gives the bar.
+        """
+        own = self._own(parameters)
+        return None if self.questions is None else self.questions(columns, own)
+
     def stated(self, parameters: StrategyParameters) -> tuple[float, float]:
         """Give the strength and the confidence that its signals carry, both in [0, 1]."""
         own = self._own(parameters)
@@ -149,6 +169,7 @@ def strategy(
     lookback: int,
     describe: Callable[[int, Mapping[str, float], P], str],
     shows_previous: bool = False,
+    checks: Callable[[Block, P], tuple[Check, ...]] | None = None,
 ) -> Callable[[Callable[[Block, P], pd.DataFrame]], Strategy]:
     """Make a strategy of a function ``(columns, parameters) -> sides``.
 
@@ -174,6 +195,9 @@ def strategy(
         ``(side, column -> value on the bar, parameters)`` to the phrase that a person reads.
     shows_previous
         True where the advice cannot be understood without the bar before.
+    checks
+        ``(columns of one symbol up to the judged bar, parameters)`` to the conditions of each side on that bar, for
+        `signals explain`; see `Strategy.checks`. Without them a strategy is explained by its columns and its verdict.
 
     Raises
     ------
@@ -217,6 +241,7 @@ def strategy(
             rule=rule,
             reads=reads,
             wording=describe,
+            questions=checks,
         )
 
     return declare

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
+from pipeline.strategies.checks import Check, cross_checks, level_checks
 from pipeline.strategies.crossing import BUY, CROSS_LOOKBACK, line_crosses, line_levels
 from pipeline.strategies.definition import Fraction, StrategyParameters, Trigger, strategy
 
@@ -27,6 +28,13 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: GoldenCrossPar
     return "Death cross: SMA 50 crossed below SMA 200"
 
 
+def _checks(columns: Block, parameters: GoldenCrossParameters) -> tuple[Check, ...]:
+    fast, slow, names = columns["sma_50"], columns["sma_200"], ("SMA 50", "SMA 200")
+    if parameters.trigger == "level":
+        return level_checks(fast, slow, names)
+    return cross_checks(fast, slow, slow, names)
+
+
 @strategy(
     key="golden_cross",
     buy="GOLDEN_CROSS",
@@ -38,6 +46,7 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: GoldenCrossPar
     lookback=CROSS_LOOKBACK,
     describe=_describe,
     shows_previous=True,
+    checks=_checks,
 )
 def golden_cross(columns: Block, parameters: GoldenCrossParameters) -> pd.DataFrame:
     """BUY where SMA 50 crosses above SMA 200 (golden cross), SELL where it crosses below (death cross).

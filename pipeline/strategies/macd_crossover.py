@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
+from pipeline.strategies.checks import Check, cross_checks, level_checks
 from pipeline.strategies.crossing import BUY, CROSS_LOOKBACK, line_crosses, line_levels
 from pipeline.strategies.definition import Fraction, StrategyParameters, Trigger, strategy
 
@@ -22,6 +23,13 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: MacdCrossoverP
     return f"MACD crossed {'above' if side == BUY else 'below'} its signal line"
 
 
+def _checks(columns: Block, parameters: MacdCrossoverParameters) -> tuple[Check, ...]:
+    line, signal_line, names = columns["macd"], columns["macd_signal"], ("MACD", "its signal line")
+    if parameters.trigger == "level":
+        return level_checks(line, signal_line, names)
+    return cross_checks(line, signal_line, columns["close"], names)
+
+
 @strategy(
     key="macd_crossover",
     buy="MACD_CROSSOVER",
@@ -33,6 +41,7 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: MacdCrossoverP
     lookback=CROSS_LOOKBACK,
     describe=_describe,
     shows_previous=True,
+    checks=_checks,
 )
 def macd_crossover(columns: Block, parameters: MacdCrossoverParameters) -> pd.DataFrame:
     """BUY where the MACD line crosses above its signal line, SELL where it crosses below.

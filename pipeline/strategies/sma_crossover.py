@@ -11,6 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
+from pipeline.strategies.checks import Check, cross_checks, level_checks
 from pipeline.strategies.crossing import BUY, CROSS_LOOKBACK, line_crosses, line_levels
 from pipeline.strategies.definition import Fraction, StrategyParameters, Trigger, strategy
 
@@ -50,6 +51,14 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: SmaCrossoverPa
     return f"SMA {parameters.fast} crossed {'above' if side == BUY else 'below'} SMA {parameters.slow}"
 
 
+def _checks(columns: Block, parameters: SmaCrossoverParameters) -> tuple[Check, ...]:
+    fast, slow = (columns[name] for name in _columns(parameters))
+    names = (f"SMA {parameters.fast}", f"SMA {parameters.slow}")
+    if parameters.trigger == "level":
+        return level_checks(fast, slow, names)
+    return cross_checks(fast, slow, slow, names)
+
+
 @strategy(
     key="sma_crossover",
     buy="SMA_CROSSOVER",
@@ -61,6 +70,7 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: SmaCrossoverPa
     lookback=CROSS_LOOKBACK,
     describe=_describe,
     shows_previous=True,
+    checks=_checks,
 )
 def sma_crossover(columns: Block, parameters: SmaCrossoverParameters) -> pd.DataFrame:
     """BUY where the fast average crosses above the slow one, SELL where it crosses below.

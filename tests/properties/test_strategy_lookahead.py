@@ -15,7 +15,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.contracts.blocks import Block
-from pipeline.indicators.compute import evaluate
 from pipeline.strategies.definition import Strategy, StrategyParameters
 from pipeline.strategies.registry import STRATEGIES
 from tests.support.lookahead import first_rewrite
@@ -23,6 +22,7 @@ from tests.support.market import random_walk
 from tests.support.strategy_columns import (
     FORGETTING_TOO_LATE,
     PEEKING,
+    bar_columns,
     remembering_columns,
     variants,
     wandering_columns,
@@ -101,7 +101,7 @@ def test_later_candles_never_change_earlier_sides_through_the_indicators_either(
     found: list[int] = []
 
     def sides_of_all(candles: Block) -> Block:
-        columns = evaluate(candles) | {"close": candles["close"]}
+        columns = bar_columns(candles)
         sides = {key: each.sides(columns, each.parameters()) for key, each in STRATEGIES.items()}
         found.append(sum(int(np.count_nonzero(each)) for each in sides.values()))
         return sides

@@ -16,11 +16,13 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from pipeline.contracts.blocks import Block
+from pipeline.domain.patterns import NAMES
 from pipeline.domain.signal import Source
 from pipeline.indicators.catalogue import INDICATORS
 from pipeline.indicators.compute import evaluate
+from pipeline.indicators.structure import PATTERN_COLUMNS, structure
 from pipeline.strategies.crossing import ABOVE, BELOW, CROSS_LOOKBACK, as_sides, last_event, relation
-from pipeline.strategies.definition import READABLE, Fraction, Strategy, StrategyParameters, strategy
+from pipeline.strategies.definition import READ_OFF_CANDLES, READABLE, Fraction, Strategy, StrategyParameters, strategy
 from tests.support.market import flat_market, grid, random_walk
 
 SYMBOL = "BTC/USDT"
@@ -49,10 +51,22 @@ def _seen() -> Mapping[str, npt.NDArray[np.float64]]:
     Steps are 1 or 5 times a power of ten, so that each is a multiple of every smaller one: columns tie with each
     other, and with the round numbers that people choose as thresholds.
     """
-    candles = random_walk(seed=1, n_candles=3_000, symbols=[SYMBOL])
-    columns = evaluate(candles) | {"close": candles["close"]}
+    columns = bar_columns(random_walk(seed=1, n_candles=3_000, symbols=[SYMBOL]))
     known = pd.DataFrame({name: columns[name][SYMBOL] for name in READABLE}).dropna()
-    return {name: _coarse(known[name].to_numpy()) for name in READABLE}
+    seen = {name: known[name].to_numpy() for name in READABLE}
+    return {name: values if is_counted(name) else _coarse(values) for name, values in seen.items()}
+
+
+def bar_columns(candles: Block) -> Block:
+    """All that can be read of every bar of a whole history: `READABLE`."""
+    columns = evaluate(candles)
+    found = structure(candles, columns["atr_14"], candles["close"].index[0].to_pydatetime())
+    return columns | found.columns | {name: candles[name] for name in READ_OFF_CANDLES}
+
+
+def is_counted(name: str) -> bool:
+    """Whether a column counts or names states instead of measuring, so that its values are exact."""
+    return name in NAMES or name == "trend_state" or name.endswith("_touches")
 
 
 def _coarse(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -114,9 +128,11 @@ def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3, names: tupl
     rng = np.random.default_rng(seed)
     block = _shown(_wander(rng, n_candles, n_symbols, names), names)
     listed = rng.integers(0, 4, n_symbols)
-    unknown = {"close": listed}
+    unknown = dict.fromkeys(READ_OFF_CANDLES, listed)
     for indicator in INDICATORS.values():
         unknown |= dict.fromkeys(indicator.columns, listed + rng.integers(0, 4, n_symbols))
+    for columns in (("support", "support_touches"), ("resistance", "resistance_touches"), PATTERN_COLUMNS):
+        unknown |= dict.fromkeys(columns, listed + rng.integers(0, 4, n_symbols))
     bars = np.arange(n_candles)[:, None]
     return {name: frame.mask(bars < unknown[name]) for name, frame in block.items()}
 
@@ -153,13 +169,12 @@ def flat_columns(n_candles: int) -> Block:
     """
     rng = np.random.default_rng(0)
     candles = flat_market(n_candles + 1_000, symbols=[SYMBOL])
-    flat = {name: frame.iloc[-n_candles:] for name, frame in evaluate(candles).items()}
+    flat = {name: frame.iloc[-n_candles:] for name, frame in bar_columns(candles).items()}
     for name, frame in flat.items():
-        least, *others = np.unique(_seen()[name])
-        if len(others) > 2:
+        if not is_counted(name) and name not in READ_OFF_CANDLES:
             noisy = frame * (1.0 + 1e-15 * rng.integers(-1, 2, frame.shape)) + 1e-14 * rng.integers(-2, 3, frame.shape)
-            flat[name] = noisy if least < 0 else noisy.abs()
-    return flat | {"close": candles["close"].iloc[-n_candles:]}
+            flat[name] = noisy if _seen()[name].min() < 0 else noisy.abs()
+    return flat
 
 
 # Settings

@@ -11,11 +11,11 @@ import pytest
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import SignalType
 from pipeline.domain.timeframe import Timeframe
-from pipeline.indicators.compute import evaluate
 from pipeline.strategies.crossing import ABOVE, BELOW, TOUCH, relation
 from pipeline.strategies.emission import signals_of
 from pipeline.strategies.registry import STRATEGIES
 from tests.support.real_market import real_block
+from tests.support.strategy_columns import bar_columns
 
 IntegerArray = npt.NDArray[np.object_]
 
@@ -24,7 +24,7 @@ IntegerArray = npt.NDArray[np.object_]
 def columns() -> Block:
     """The indicators of 40 symbols, 4,368 bars each."""
     candles = real_block("genetrader_binance_2024", "1h")
-    return evaluate(candles) | {"close": candles["close"]}
+    return bar_columns(candles)
 
 
 def in_ticks(closes: pd.Series) -> IntegerArray:

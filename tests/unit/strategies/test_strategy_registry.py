@@ -163,7 +163,7 @@ def test_two_strategies_that_emit_one_name_are_refused_with_both_files(folder):
         (strategy_file().replace("lookback=1", "lookback=-1"), "lookback must be 0 or more bars, was -1"),
         (strategy_file().replace('("close",)', "()"), "must read a column at least"),
         (strategy_file().replace('("close",)', '("close", "sma_30")'), "obv, volume_median_20, "),
-        (strategy_file().replace('("close",)', '("close", "sma_30")'), "close, were sma_30 (last_move)"),
+        (strategy_file().replace('("close",)', '("close", "sma_30")'), "volume, were sma_30 (last_move)"),
         (strategy_file().replace("Fraction = 0.5", "Fraction"), "each parameter must have a default"),
         (strategy_file().replace('"""Follow the last move', 'del parameters; """'), "must have a docstring"),
     ],
