@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -37,6 +39,8 @@ from pipeline.aggregation import Boost, ConflictPolicy, StrategyPreference
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.timeframe import Timeframe, parse_timeframe
 from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
+from pipeline.indicators.extra.choice import KINDS, chosen, parameters_known, unreadable
+from pipeline.indicators.extra.definition import ExtraParameters
 from pipeline.pricing import EXPIRY_BARS
 from pipeline.risk.exposure import POSITION_SIZE
 from pipeline.risk.profile import RiskProfile
@@ -179,6 +183,12 @@ class ScheduleSettings(_Section):
     ui_port: Annotated[Whole, Field(ge=1, le=65535)] = 3000
 
 
+class ChartSettings(_Section):
+    """Pictures of active signals that are drawn every hour."""
+
+    signals: Annotated[Whole, Field(ge=0, le=50)] = 6  # the strongest few; 0 draws none
+
+
 class Settings(BaseSettings):
     """Everything that may be set. Nested names join by two underscores: ``SIGNALS_MARKET__SOURCE=files``."""
 
@@ -189,16 +199,34 @@ class Settings(BaseSettings):
     home: Path = Path(".signals")
     database_url: SecretStr | None = None
     market: MarketSettings = MarketSettings()
+    indicators: dict[str, ExtraParameters] = Field(default_factory=dict)
     strategies: dict[str, StrategyParameters] = Field(default_factory=dict, validate_default=True)
     risk: RiskProfile = RiskProfile()
     position_size: Annotated[Real, Field(gt=0, le=1)] = POSITION_SIZE
     aggregation: AggregationSettings = AggregationSettings()
     expiry: ExpirySettings = ExpirySettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    charts: ChartSettings = ChartSettings()
+
+    @field_validator("indicators", mode="before")
+    @classmethod
+    def _typed_indicators(cls, value: object) -> dict[str, ExtraParameters]:
+        """Every section with the parameters of the indicator that it names; every mistake with its place."""
+        if not isinstance(value, Mapping):
+            raise settings_within([_detail("dict_type", (), value)])
+        typed, mistakes = chosen(value)
+        if mistakes:
+            raise settings_within(
+                [
+                    {"type": m.kind, "loc": m.place, "msg": m.message, "input": m.value, "ctx": dict(m.context or {})}
+                    for m in mistakes
+                ]
+            )
+        return typed
 
     @field_validator("strategies", mode="before")
     @classmethod
-    def _typed_strategies(cls, value: object) -> dict[str, StrategyParameters]:
+    def _typed_strategies(cls, value: object, info: ValidationInfo) -> dict[str, StrategyParameters]:
         """Every registered strategy with its own parameters class; every mistake is reported with its place."""
         if not isinstance(value, Mapping):
             raise settings_within([_detail("dict_type", (), value)])
@@ -209,6 +237,11 @@ class Settings(BaseSettings):
                 typed[key] = _parameters(key, value.get(key, {}))
             except ValidationError as error:
                 details += [{**detail, "loc": (key, *detail["loc"])} for detail in error.errors()]
+                continue
+            if typed[key].is_enabled and "indicators" in info.data:
+                columns = STRATEGIES[key].columns(typed[key])
+                for message in unreadable(columns, info.data["indicators"]):
+                    details.append({**_detail("value_error", (key,), None), "msg": message})
         if details:
             raise settings_within(details)
         return typed
@@ -245,7 +278,7 @@ class Settings(BaseSettings):
 
 
 # Sections that can change a signal; which series are watched cannot, but for exposure, which rows show.
-DECISIVE = ("market", "strategies", "position_size", "aggregation", "expiry")
+DECISIVE = ("market", "indicators", "strategies", "position_size", "aggregation", "expiry")
 
 
 def _parameters(key: str, given: object) -> StrategyParameters:
@@ -292,12 +325,33 @@ def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
     path = config_file()
     if os.environ.get(CONFIG_VARIABLE) and not path.is_file():
         raise ConfigurationError(f"{CONFIG_VARIABLE} must name a settings file, was {path}")
-    keys = list(keys_of())
+    keys = [*keys_of(), *_keys_of_indicators(path, changes or {})]
     _refuse_unknown_variables(keys)
     try:
         return Settings(**_nested(changes or {}))
     except (ValueError, OSError) as error:
         raise ConfigurationError(explain(error, path, os.environ, changes or {}, keys)) from error
+
+
+def _keys_of_indicators(file: Path, changes: Mapping[str, Any]) -> Iterator[str]:
+    """What may stand in the sections ``[indicators.<name>]``, whose names are the operator's own."""
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8")).get("indicators", {}) if file.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return  # reported with its line when the file is read
+    named: dict[str, dict[str, object]] = {}
+    for name, section in written.items() if isinstance(written, dict) else ():
+        named[name] = dict(section) if isinstance(section, dict) else {}
+    variables = {name[len(PREFIX) :].lower().replace("__", "."): text for name, text in os.environ.items()}
+    for dotted, value in [*variables.items(), *changes.items()]:
+        match dotted.split("."):
+            case ["indicators", name, key]:
+                named.setdefault(name, {})[key] = value
+            case ["indicators", name]:
+                named.setdefault(name, {})
+    for name, given in named.items():
+        known = parameters_known(given)
+        yield from (f"indicators.{name}.{key}" for key in dict.fromkeys((*KINDS, *(known or given))))
 
 
 def _refuse_unknown_variables(keys: Collection[str]) -> None:
