@@ -14,8 +14,10 @@ from assets.spans import spans_of
 from pipeline import progress
 from pipeline.contracts.indicators import Indicators, MarketConditions
 from pipeline.contracts.validation import hold_to
-from pipeline.generation import PRIOR_BARS
+from pipeline.generation import PRIOR_BARS, column_depths
+from pipeline.indicators.extra.choice import extras_of
 from pipeline.settings import Settings
+from pipeline.side_columns import extra_columns
 from pipeline.stages import (
     MAX_BARS,
     AnalysedGroup,
@@ -24,16 +26,20 @@ from pipeline.stages import (
     is_in_spans,
     last_open,
     long_rows,
+    rules_of,
     structure_rows,
 )
 from pipeline.storage import tables
 from pipeline.storage.bulk import bulk_upsert
 from pipeline.storage.database import Database
+from pipeline.storage.extra_indicators import extra_rows, store_extras
+from pipeline.storage.history import SeriesGroup, bar_index, read_block
 from pipeline.storage.spans import Span, clear_dirty, groups_of, lookback_gaps, move_watermarks, split
 from pipeline.storage.structure import store_levels, store_patterns
+from pipeline.strategies.columns import EXTRA
 from resources.clock import ClockResource
 
-TABLES = ("indicators", "price_levels", "chart_patterns", "market_conditions")
+TABLES = ("indicators", "price_levels", "chart_patterns", "extra_indicators", "market_conditions")
 
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
@@ -54,6 +60,7 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
         _spec("indicators", "Indicators of every close, one row per series and bar."),
         _spec("price_levels", "Support and resistance: a row for each change of a level."),
         _spec("chart_patterns", "Chart patterns, a row for each that a close completed."),
+        _spec("extra_indicators", "Indicators that the settings add, one JSON object per series and bar."),
         _spec("market_conditions", "What risk knows at every close: volatility, filled bars, blocks."),
     ],
     name="analyse_candles",
@@ -85,6 +92,7 @@ def analyse_candles(
                 is_known = is_live and is_first and not any(span.series.series_id in extra for span in members)
                 analysed = analyse_group(database, group, first_open(wanted), last_open(wanted), is_extending=is_known)
                 _store(conn, analysed, wanted, written, rows)
+                _store_extras(conn, database, settings, group, wanted, written, rows)
         progress.report("indicators", len(parts), len(parts))
         clear_dirty(conn, spans)
         if is_live:
@@ -125,3 +133,28 @@ def _store(
     ):
         written[table.name] += changed
         rows[table.name] += len(found)
+
+
+def _store_extras(
+    conn: sa.Connection,
+    database: Database,
+    settings: Settings,
+    group: SeriesGroup,
+    spans: Sequence[Span],
+    written: Counter[str],
+    rows: Counter[str],
+) -> None:
+    """Store the extra indicators of the bars in the spans, and of those before them that a strategy looks back on.
+
+    Those were computed before, but perhaps under other settings.
+    """
+    if not (extras := extras_of(settings.indicators)):
+        return
+    depth = max((n for name, n in column_depths(rules_of(settings)).items() if name.startswith(EXTRA)), default=0)
+    wanted = [_with_lookback(span, {span.series.series_id: depth}) for span in spans]
+    index = bar_index(group.timeframe, first_open(wanted), last_open(wanted))
+    found = extra_columns(database, extras, group, index)
+    close = read_block(database, tables.candles, ("close",), group, first_open(wanted), last_open(wanted))["close"]
+    found_rows = extra_rows(group, found, is_in_spans(index, wanted) & close.notna())
+    written["extra_indicators"] += store_extras(conn, found_rows)
+    rows["extra_indicators"] += len(found_rows)

@@ -25,7 +25,7 @@ from pipeline.aggregation import (
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import Signal, SignalType, TradingSignal
-from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.indicators.compute import compute
 from pipeline.indicators.structure import BAR_COLUMNS, STRUCTURE_BARS, Structure, structure
@@ -36,7 +36,8 @@ from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, atr_ratio, m
 from pipeline.risk.exposure import POSITION_SIZE, ExposureGroup, Pending, Position, fold, weight
 from pipeline.risk.filters import screen
 from pipeline.risk.profile import RiskProfile
-from pipeline.strategies.emission import signals_of
+from pipeline.strategies.emission import SIGNAL_TYPES, signals_of
+from pipeline.strategies.higher_timeframe import objection
 from pipeline.strategies.registry import MAX_REACH, STRATEGIES, Strategy, StrategyParameters
 
 # Bars of indicators before the first judged one: what the strategies look back on.
@@ -65,6 +66,16 @@ class Rules:
     conflict_policy: ConflictPolicy = ConflictPolicy.KEEP
     strategy_preference: StrategyPreference = StrategyPreference.BALANCED
     expiry_bars: Mapping[Timeframe, int] = field(default_factory=lambda: EXPIRY_BARS)
+    reference_symbol: str = "BTC/USDT"
+    higher_timeframes: Mapping[Timeframe, Timeframe] = field(default_factory=lambda: HIGHER_TIMEFRAMES)
+
+    def objection(self, signal: Signal, profile: RiskProfile, market: MarketConditions) -> str | None:
+        """The filter of the signal's own strategy, as the risk filters are called."""
+        for key, parameters in self.parameters.items():
+            for side, name in STRATEGIES[key].names.items():
+                if name == signal.strategy and SIGNAL_TYPES[side] is signal.signal_type:
+                    return objection(parameters.higher_timeframe_trend, side, signal.inputs)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +204,7 @@ def judge(
     A BUY that loses against a SELL ties up nothing, so it goes before exposure is counted; a SELL that would lose
     against a BUY stays if exposure drops that BUY.
     """
-    screened = screen(signals, profile, conditions)
+    screened = screen(signals, profile, conditions, (rules.objection,))
     reasons: dict[int, tuple[str, ...]] = {id(signal): why for signal, why in screened.dropped}
     groups = _combine(screened.kept, rules)
     lost = resolve_conflicts(groups, rules.conflict_policy).dropped

@@ -25,6 +25,7 @@ from pipeline.generation import (
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.settings import Settings
+from pipeline.side_columns import side_columns
 from pipeline.stages import MAX_BARS, analyse_group, find_candidates, first_open, last_open, rules_of
 from pipeline.storage.accounts import read_profile
 from pipeline.storage.candidates import (
@@ -92,7 +93,7 @@ def replay(
         parts = split(spans, MAX_BARS)
         for done, part in enumerate(parts):
             progress.report("replay", done, len(parts) + 1)
-            found, conditions, bars = _analysed_part(database, part, rules)
+            found, conditions, bars = _analysed_part(database, part, settings, rules)
             judged = judge(found, conditions, profile, rules, pending)
             pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
             signals += found
@@ -118,7 +119,7 @@ def replay(
 
 
 def _analysed_part(
-    database: Database, part: Sequence[Span], rules: Rules
+    database: Database, part: Sequence[Span], settings: Settings, rules: Rules
 ) -> tuple[list[Signal], dict[BarKey, MarketConditions], dict[BarKey, BarValues]]:
     """Candidates of all groups, and what risk and prices need to know about their bars."""
     signals: list[Signal] = []
@@ -127,9 +128,8 @@ def _analysed_part(
     for group, spans in groups_of(part):
         keep_from = first_open(spans) - LOOKBACK_BARS * group.timeframe.duration
         analysed = analyse_group(database, group, keep_from, last_open(spans))
-        found = find_candidates(
-            analysed.columns, analysed.candles["is_filled"], analysed.analysis.block_reasons, spans, rules
-        )
+        columns = analysed.columns | side_columns(database, settings, analysed, rules)
+        found = find_candidates(columns, analysed.candles["is_filled"], analysed.analysis.block_reasons, spans, rules)
         keys = {(signal.series, signal.created_at) for signal in found}
         bars |= by_bar(analysed.columns, keys, group.timeframe)
         market = by_bar(analysed.analysis.conditions, keys, group.timeframe)

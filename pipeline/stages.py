@@ -3,14 +3,12 @@
 A stage takes spans of closes and returns what it found; who called it stores that, or passes it on.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
-import sqlalchemy as sa
 
 from pipeline.contracts.blocks import TIME_UNIT, Block
 from pipeline.domain.signal import Signal
@@ -30,10 +28,11 @@ from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.indicators.windows import history_start
 from pipeline.settings import Settings
 from pipeline.storage import tables
+from pipeline.storage.columns import read_columns
 from pipeline.storage.database import Database
 from pipeline.storage.history import CANDLE_COLUMNS, SeriesGroup, bar_index, obv_carry, open_jumps, read_block
 from pipeline.storage.spans import Span
-from pipeline.strategies.definition import READ_OFF_CANDLES
+from pipeline.strategies.columns import READ_OFF_CANDLES
 
 # Bars of all series that are worked on at once: what fits the memory of a small machine several times.
 MAX_BARS = 400_000
@@ -63,6 +62,8 @@ def rules_of(settings: Settings) -> Rules:
         conflict_policy=settings.aggregation.conflict_policy,
         strategy_preference=settings.aggregation.strategy_preference,
         expiry_bars=settings.expiry.bars,
+        reference_symbol=settings.context.reference_symbol,
+        higher_timeframes=settings.context.higher_timeframes,
     )
 
 
@@ -120,14 +121,17 @@ def stored_candidates(database: Database, group: SeriesGroup, spans: Sequence[Sp
     """What the strategies advise on the closes of the spans, from stored rows: each column as far back as it counts."""
     timeframe = group.timeframe
     begin, end = first_open(spans), last_open(spans)
-    names_by_depth: defaultdict[tuple[sa.Table, int], list[str]] = defaultdict(list)
-    for name, depth in column_depths(rules).items():
-        names_by_depth[tables.candles if name in READ_OFF_CANDLES else tables.indicators, depth].append(name)
     index = bar_index(timeframe, begin - LOOKBACK_BARS * timeframe.duration, end)
-    columns: Block = {}
-    for (table, depth), names in names_by_depth.items():
-        block = read_block(database, table, names, group, begin - depth * timeframe.duration, end)
-        columns |= {name: frame.reindex(index) for name, frame in block.items()}
+    found = read_columns(
+        database,
+        group,
+        column_depths(rules),
+        begin,
+        end,
+        reference_symbol=rules.reference_symbol,
+        higher=rules.higher_timeframes.get(timeframe),
+    )
+    columns = {name: frame.reindex(index) for name, frame in found.items()}
     is_filled = read_block(database, tables.candles, ("is_filled",), group, begin, end)["is_filled"]
     reasons = read_block(database, tables.market_conditions, ("block_reason",), group, begin, end)["block_reason"]
     return find_candidates(columns, is_filled.reindex(index), reasons.reindex(index), spans, rules)

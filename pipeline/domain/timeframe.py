@@ -81,6 +81,21 @@ _DURATIONS = {
     Timeframe.W1: timedelta(weeks=1),
 }
 
+# Which longer timeframe tells the trend of a shorter one, four to sixteen bars to one of it; none above the week.
+HIGHER_TIMEFRAMES = {
+    Timeframe.M1: Timeframe.M15,
+    Timeframe.M3: Timeframe.M30,
+    Timeframe.M5: Timeframe.H1,
+    Timeframe.M15: Timeframe.H1,
+    Timeframe.M30: Timeframe.H4,
+    Timeframe.H1: Timeframe.H4,
+    Timeframe.H2: Timeframe.H12,
+    Timeframe.H4: Timeframe.D1,
+    Timeframe.H6: Timeframe.D1,
+    Timeframe.H12: Timeframe.W1,
+    Timeframe.D1: Timeframe.W1,
+}
+
 
 def parse_timeframe(text: str) -> Timeframe:
     """The timeframe that ``text`` names, as exchanges write it (``1h``, ``15m``); `DataContractError` if none."""

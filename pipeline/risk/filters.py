@@ -5,7 +5,7 @@ positions live in `pipeline.risk.exposure`; fetching positions is a resource's w
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -77,8 +77,10 @@ class Screened:
         return Counter(reason for _, reasons in self.dropped for reason in reasons)
 
 
-def screen(signals: Iterable[Signal], profile: RiskProfile, conditions: Conditions) -> Screened:
-    """Judge each signal by every filter.
+def screen(
+    signals: Iterable[Signal], profile: RiskProfile, conditions: Conditions, others: Sequence[RiskFilter] = ()
+) -> Screened:
+    """Judge each signal by every filter, those of `FILTERS` and ``others``.
 
     Not the first reason that applies but all of them: who loosens one limit wants to know whether another
     stands behind it.
@@ -96,7 +98,8 @@ def screen(signals: Iterable[Signal], profile: RiskProfile, conditions: Conditio
     screened = Screened()
     for signal in signals:
         market = _conditions_of(signal, conditions)
-        reasons = tuple(reason for judge in FILTERS if (reason := judge(signal, profile, market)) is not None)
+        judges = (*FILTERS, *others)
+        reasons = tuple(reason for judge in judges if (reason := judge(signal, profile, market)) is not None)
         if reasons:
             screened.dropped.append((signal, reasons))
         else:

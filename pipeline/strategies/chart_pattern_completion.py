@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, field_validator
 from pipeline.contracts.blocks import Block
 from pipeline.domain.patterns import BEARISH_CANDLES, BULLISH_CANDLES, CHART_PATTERNS, NAMES, in_words, names_of
 from pipeline.domain.signal import Source
-from pipeline.strategies.checks import Check
+from pipeline.strategies.checks import Check, value_at
 from pipeline.strategies.crossing import BUY, SELL, as_sides
 from pipeline.strategies.definition import Fraction, StrategyParameters, strategy
 
@@ -72,7 +72,7 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: ChartPatternCo
 
 
 def _checks(columns: Block, parameters: ChartPatternCompletionParameters) -> tuple[Check, ...]:
-    last = {name: float(frame.iloc[-1, 0]) for name, frame in columns.items()}
+    last = {name: value_at(frame) for name, frame in columns.items()}
     seen = {side: _seen(side, last, parameters) for side in (BUY, SELL)}
     is_chart = {side: any(name in CHART_PATTERNS for name in names) for side, names in seen.items()}
     return tuple(

@@ -17,16 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.signal import MULTI_STRATEGY, Source
-from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.strategies.checks import Check
+from pipeline.strategies.columns import READABLE, is_readable
 from pipeline.strategies.crossing import BUY, SELL
+from pipeline.strategies.higher_timeframe import TREND, TrendFilter, warning
 
 # One underscore at a time: two of them separate the levels of a setting in an environment variable.
 KEY_PATTERN = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 NAME_PATTERN = r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*"
-
-READ_OFF_CANDLES = ("open", "high", "low", "close", "volume")
-READABLE = (*BAR_COLUMNS, *READ_OFF_CANDLES)  # the columns that a run loads for its strategies
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Trigger = Literal["cross", "level"]
@@ -43,6 +41,7 @@ class StrategyParameters(BaseModel):
     is_enabled: bool = True
     strength: Fraction
     confidence: Fraction
+    higher_timeframe_trend: TrendFilter = TrendFilter.OFF
 
     @field_validator("*", mode="before")
     @classmethod
@@ -81,8 +80,10 @@ class Strategy:
         return max(self.lookback, int(self.shows_previous))
 
     def columns(self, parameters: StrategyParameters) -> tuple[str, ...]:
-        """Name the columns that the rule reads under these parameters."""
-        return self.reads(self._own(parameters))
+        """Name the columns that the rule and its filter read under these parameters."""
+        own = self._own(parameters)
+        names = self.reads(own)
+        return names if own.higher_timeframe_trend is TrendFilter.OFF or TREND in names else (*names, TREND)
 
     def sides(self, columns: Block, parameters: StrategyParameters) -> pd.DataFrame:
         """Judge every bar of the block.
@@ -124,7 +125,8 @@ class Strategy:
 
     def describe(self, side: int, inputs: Mapping[str, float], parameters: StrategyParameters) -> str:
         """Say in one phrase why a bar with these ``inputs`` (column -> value) got this ``side``."""
-        return self.wording(side, inputs, self._own(parameters))
+        own = self._own(parameters)
+        return self.wording(side, inputs, own) + warning(own.higher_timeframe_trend, side, inputs)
 
     def checks(self, columns: Block, parameters: StrategyParameters) -> tuple[Check, ...] | None:
         """Say of one bar what the rule asks for each side, what it found, and whether that was enough.
@@ -186,7 +188,8 @@ def strategy(
     source
         The kind of evidence behind it.
     columns
-        Those of `READABLE` that it reads, or a function of its parameters that names them.
+        Those of `READABLE` that it reads (or ``higher.<one>``, ``reference.<one>``, ``extra.<column>``; see
+        `pipeline.strategies.columns`), or a function of its parameters that names them.
     lookback
         Bars of these columns before the judged one that may matter, whatever the parameters are. Declared
         rather than inferred, because it decides how much history a run loads; tests hold every strategy to it,
@@ -221,9 +224,10 @@ def strategy(
         names = reads(parameters.model_validate({}))
         if not names:
             raise ConfigurationError(f"a strategy must read a column at least, read none ({key})")
-        if unknown := [name for name in names if name not in READABLE]:
+        if unknown := [name for name in names if not is_readable(name)]:
             raise ConfigurationError(
-                f"columns of a strategy must be of {', '.join(READABLE)}, were {', '.join(unknown)} ({key})"
+                f"columns of a strategy must be of {', '.join(READABLE)}, or one of them behind higher. or reference., "
+                f"or extra.<column>; were {', '.join(unknown)} ({key})"
             )
         documentation = (rule.__doc__ or "").strip()
         if not documentation:

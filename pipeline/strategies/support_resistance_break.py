@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
 from pipeline.indicators.levels import BREAK_ATR
-from pipeline.strategies.checks import Check, written
+from pipeline.strategies.checks import Check, value_at, written
 from pipeline.strategies.crossing import BUY, SELL, TOUCH_TOLERANCE, as_sides
 from pipeline.strategies.definition import Fraction, StrategyParameters, strategy
 
@@ -50,8 +50,8 @@ def _limits(parameters: SupportResistanceBreakParameters, atr: Values, close: Va
 
 
 def _checks(columns: Block, parameters: SupportResistanceBreakParameters) -> tuple[Check, ...]:
-    last = {name: float(frame.iloc[-1, 0]) for name, frame in columns.items()}
-    before = {name: float(frame.iloc[-2, 0]) if len(frame) > 1 else np.nan for name, frame in columns.items()}
+    last = {name: value_at(frame) for name, frame in columns.items()}
+    before = {name: value_at(frame, -2) if len(frame) > 1 else np.nan for name, frame in columns.items()}
     limit = float(_limits(parameters, np.array(last["atr_14"]), np.array(last["close"])))
     least = parameters.volume_multiple * last["volume_median_20"]
     found = []

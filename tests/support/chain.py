@@ -24,7 +24,10 @@ FAR_FUTURE = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 FILES = {"market.source": "files"}
 # When a row was written, and what became of a signal since: not what the pipeline says.
 NOT_COMPARED = {"recorded_at", "first_seen_at", "status", "executed_at", "execution_price", "profit_loss"}
-CHAIN_TABLES = ("candles", "indicators", "market_conditions", "candidate_signals", "risk_decisions", "trading_signals")
+CHAIN_TABLES = (
+    *("candles", "indicators", "price_levels", "chart_patterns", "extra_indicators", "market_conditions"),
+    *("candidate_signals", "risk_decisions", "trading_signals"),
+)
 
 
 def raw_rows(block: Block, exchange: str, timeframe: Timeframe) -> pd.DataFrame:

@@ -1,0 +1,79 @@
+"""Columns from beside the bars, computed in memory: what a replay reads where a tick reads the stored ones.
+
+Extra indicators, a reference symbol's columns and a higher timeframe's, for the bars of one analysed group; with the
+same functions, so that both say the same.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pipeline.contracts.blocks import Block
+from pipeline.generation import Rules, column_depths
+from pipeline.indicators.alignment import as_of_close, higher_opens, spread
+from pipeline.indicators.extra.choice import extras_of
+from pipeline.indicators.extra.compute import compute_extras, load_from
+from pipeline.indicators.extra.definition import FIELDS, ExtraIndicator
+from pipeline.settings import Settings
+from pipeline.stages import AnalysedGroup, analyse_group
+from pipeline.storage import tables
+from pipeline.storage.columns import group_of
+from pipeline.storage.database import Database
+from pipeline.storage.extra_indicators import listed_at
+from pipeline.storage.history import SeriesGroup, read_block
+from pipeline.strategies.columns import EXTRA, HIGHER, REFERENCE
+
+
+def side_columns(database: Database, settings: Settings, analysed: AnalysedGroup, rules: Rules) -> Block:
+    """What the enabled strategies read beside the columns of the bars, on the bars of ``analysed``."""
+    wanted = [name for name in column_depths(rules) if name.startswith((EXTRA, REFERENCE, HIGHER))]
+    found: Block = {}
+    if any(name.startswith(EXTRA) for name in wanted):
+        index = analysed.candles["close"].index
+        extras = extras_of(settings.indicators)
+        found |= {EXTRA + name: frame for name, frame in extra_columns(database, extras, analysed.group, index).items()}
+    if names := [name for name in wanted if name.startswith(REFERENCE)]:
+        found |= _of_reference(database, analysed, names, rules.reference_symbol)
+    if names := [name for name in wanted if name.startswith(HIGHER)]:
+        found |= _of_higher(database, analysed, names, rules)
+    return {name: found[name] for name in wanted}
+
+
+def extra_columns(database: Database, extras: Sequence[ExtraIndicator], group: SeriesGroup, index: pd.Index) -> Block:
+    """The columns of extra indicators, by their names without ``extra.``, for the bars that open in ``index``."""
+    first, last = (pd.Timestamp(opened).to_pydatetime() for opened in (index[0], index[-1]))
+    listed = listed_at(database, group)
+    begin = load_from(extras, group.timeframe, first, listed)
+    candles = read_block(database, tables.candles, FIELDS, group, begin, last)
+    return compute_extras(extras, candles, group.timeframe, first, last, listed)
+
+
+def _of_reference(database: Database, analysed: AnalysedGroup, names: Sequence[str], symbol: str) -> Block:
+    close = analysed.candles["close"]
+    opens = pd.DatetimeIndex(close.index)
+    columns = analysed.columns if symbol in close.columns else {}
+    if not columns:
+        group = group_of(database, analysed.group.exchange, analysed.group.timeframe, [symbol])
+        if group.series:
+            columns = _analysed(database, group, opens)
+    nothing = pd.DataFrame(index=opens)
+    return {
+        name: spread(columns.get(name.removeprefix(REFERENCE), nothing), symbol, opens, close.columns) for name in names
+    }
+
+
+def _of_higher(database: Database, analysed: AnalysedGroup, names: Sequence[str], rules: Rules) -> Block:
+    close, timeframe = analysed.candles["close"], analysed.group.timeframe
+    opens = pd.DatetimeIndex(close.index)
+    higher = rules.higher_timeframes.get(timeframe)
+    group = None if higher is None else group_of(database, analysed.group.exchange, higher, analysed.group.symbols)
+    if higher is None or group is None or not group.series:
+        return {name: pd.DataFrame(float("nan"), index=opens, columns=close.columns) for name in names}
+    columns = _analysed(database, group, higher_opens(opens[[0, -1]], timeframe, higher))
+    return {
+        name: as_of_close(columns[name.removeprefix(HIGHER)], opens, close.columns, timeframe, higher) for name in names
+    }
+
+
+def _analysed(database: Database, group: SeriesGroup, opens: pd.DatetimeIndex) -> Block:
+    return analyse_group(database, group, opens[0].to_pydatetime(), opens[-1].to_pydatetime()).columns
