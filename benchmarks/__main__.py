@@ -11,7 +11,9 @@ from pathlib import Path
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("groups", nargs="*", help="start-up memory tick history replay curve; none: all, and the page")
+    parser.add_argument(
+        "groups", nargs="*", help="start-up memory tick history replay explain curve; none: all, and the page"
+    )
     parser.add_argument("--case", help="measure one case in this process and print its figures")
     parser.add_argument(
         "--peers", action="store_true", help="compare with other packages, in environments of their own"

@@ -1,5 +1,6 @@
 """What can be measured in a process of its own, by name."""
 
+from benchmarks.explain import explanations
 from benchmarks.floor import floor
 from benchmarks.in_memory import beside_peers, in_memory
 from benchmarks.measurement import Case
@@ -15,6 +16,7 @@ CASES: dict[str, Case] = {
     "deepen": deepen,
     "stages": stages,
     "dagster_runs": dagster_runs,
+    "explanations": explanations,
     "floor": floor,
     "profile": profile,
     "in_memory": in_memory,

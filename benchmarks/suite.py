@@ -125,6 +125,25 @@ def _replay(home: Path) -> list[Row]:
     ]
 
 
+def _explain(home: Path) -> list[Row]:
+    stored = {"name": "explain"}
+    in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=HISTORY_BARS + 10)
+    in_own_process("stages", home, **stored, first_tick=0, n_ticks=2)
+    in_own_process("derive", home, **stored)
+    in_own_process("stages", home, **stored, first_tick=2, n_ticks=6)
+    found = in_own_process("explanations", home, **stored, n_symbols=SYMBOLS, first_tick=2, n_ticks=6)
+    what = f"why a bar has a signal or none, {SYMBOLS} symbols: p95 of {found['asked']}"
+    return [
+        at_most(what, 1_000 * found["p95_s"], 50.0, "ms", found["peak"]),
+        told("... median", f"{1_000 * found['median_s']:.1f} ms"),
+        told("... over a bare read of the same rows, median", f"{found['median_s'] / found['read_s']:.1f}x"),
+        told(
+            "... outcomes, and differences from what is stored",
+            f"{', '.join(found['outcomes'])}; {found['differences']}",
+        ),
+    ]
+
+
 def _processor(found: Figures) -> float:
     return float(found["python_s"] + found["server_s"])
 
@@ -139,5 +158,6 @@ GROUPS: dict[str, Callable[[Path], list[Row]]] = {
     "tick": _tick,
     "history": _aged,
     "replay": _replay,
+    "explain": _explain,
     "curve": _curve,
 }

@@ -4,7 +4,6 @@ Each asset calls one of them; a replay and the API call all, with the same funct
 past is what runs live. Nothing here fetches, stores, logs or asks what time it is.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,10 +33,10 @@ from pipeline.market.health import block_reasons, filled_share
 from pipeline.pricing import EXPIRY_BARS, expiry, prices
 from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, atr_ratio, market_conditions
 from pipeline.risk.exposure import POSITION_SIZE, ExposureGroup, Pending, Position, fold, weight
-from pipeline.risk.filters import screen
+from pipeline.risk.filters import RiskFilter, screen
 from pipeline.risk.profile import RiskProfile
 from pipeline.strategies.emission import SIGNAL_TYPES, signals_of
-from pipeline.strategies.higher_timeframe import objection
+from pipeline.strategies.higher_timeframe import TrendFilter, objection
 from pipeline.strategies.registry import MAX_REACH, STRATEGIES, Strategy, StrategyParameters
 
 # Bars of indicators before the first judged one: what the strategies look back on.
@@ -68,14 +67,6 @@ class Rules:
     expiry_bars: Mapping[Timeframe, int] = field(default_factory=lambda: EXPIRY_BARS)
     reference_symbol: str = "BTC/USDT"
     higher_timeframes: Mapping[Timeframe, Timeframe] = field(default_factory=lambda: HIGHER_TIMEFRAMES)
-
-    def objection(self, signal: Signal, profile: RiskProfile, market: MarketConditions) -> str | None:
-        """The filter of the signal's own strategy, as the risk filters are called."""
-        for key, parameters in self.parameters.items():
-            for side, name in STRATEGIES[key].names.items():
-                if name == signal.strategy and SIGNAL_TYPES[side] is signal.signal_type:
-                    return objection(parameters.higher_timeframe_trend, side, signal.inputs)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +182,27 @@ def _enabled(rules: Rules) -> Iterator[tuple[Strategy, StrategyParameters]]:
             yield strategy, rules.parameters[key]
 
 
+def strategy_filters(rules: Rules) -> tuple[RiskFilter, ...]:
+    """The filters that the strategies' own settings ask for, as those of `risk.filters` are called."""
+    modes = {
+        name: parameters.higher_timeframe_trend
+        for key, parameters in rules.parameters.items()
+        for name in STRATEGIES[key].names.values()
+        if parameters.higher_timeframe_trend is TrendFilter.REQUIRE
+    }
+    if not modes:
+        return ()
+
+    def higher_timeframe_trend(signal: Signal, profile: RiskProfile, market: MarketConditions) -> str | None:
+        """Drop what the trend of the higher timeframe does not confirm."""
+        side = next((side for side, kind in SIGNAL_TYPES.items() if kind is signal.signal_type), None)
+        if side is None or signal.strategy not in modes:
+            return None
+        return objection(modes[signal.strategy], side, signal.inputs)
+
+    return (higher_timeframe_trend,)
+
+
 def judge(
     signals: Iterable[Signal],
     conditions: Mapping[BarKey, MarketConditions],
@@ -204,11 +216,11 @@ def judge(
     A BUY that loses against a SELL ties up nothing, so it goes before exposure is counted; a SELL that would lose
     against a BUY stays if exposure drops that BUY.
     """
-    screened = screen(signals, profile, conditions, (rules.objection,))
+    screened = screen(signals, profile, conditions, strategy_filters(rules))
     reasons: dict[int, tuple[str, ...]] = {id(signal): why for signal, why in screened.dropped}
-    groups = _combine(screened.kept, rules)
-    lost = resolve_conflicts(groups, rules.conflict_policy).dropped
-    weaker_buys = [group for group, _ in lost if group.signal_type is SignalType.BUY]
+    is_settled = rules.conflict_policy is not ConflictPolicy.KEEP
+    groups = _combine((s for s in screened.kept if is_settled or s.signal_type is SignalType.BUY), rules)
+    weaker_buys = [group for group in _weaker(groups, rules) if group.signal_type is SignalType.BUY]
     weaker_bars = {(group.series, group.created_at) for group in weaker_buys}
     _drop(reasons, weaker_buys, (WEAKER_OF_CONFLICT,))
 
@@ -237,11 +249,7 @@ def judge(
         if not verdict.is_kept:
             _drop(reasons, [buys[verdict.group.series, verdict.group.close_at]], verdict.reasons)
     standing = [g for g in groups if id(g.components[0]) not in reasons]
-    _drop(
-        reasons,
-        [g for g, _ in resolve_conflicts(standing, rules.conflict_policy).dropped],
-        (WEAKER_OF_CONFLICT,),
-    )
+    _drop(reasons, _weaker(standing, rules), (WEAKER_OF_CONFLICT,))
 
     everything = [*screened.kept, *(signal for signal, _ in screened.dropped)]
     return [
@@ -271,6 +279,13 @@ def finish(
 def _combine(signals: Iterable[Signal], rules: Rules) -> list[Combined]:
     weights = weights_of(rules.strategy_preference, rules.families)
     return combine_all(signals, boost=rules.boost, weights=weights)
+
+
+def _weaker(groups: Iterable[Combined], rules: Rules) -> list[Combined]:
+    """Those that the policy drops in favour of the opposite advice on the same bar."""
+    if rules.conflict_policy is ConflictPolicy.KEEP:
+        return []
+    return [group for group, _ in resolve_conflicts(groups, rules.conflict_policy).dropped]
 
 
 def _drop(reasons: dict[int, tuple[str, ...]], groups: Iterable[Combined], why: tuple[str, ...]) -> None:
@@ -331,14 +346,11 @@ def by_bar(
     """The values of some bars, by series and close; NaN becomes None. The symbols must be columns of the block."""
     index = next(iter(block.values())).index
     columns = {symbol: place for place, symbol in enumerate(next(iter(block.values())).columns)}
-    arrays = {name: frame.to_numpy() for name, frame in block.items()}
     keys = [key for key in wanted if key[0].timeframe is timeframe]
     opens = pd.DatetimeIndex([close_at - timeframe.duration for _, close_at in keys], tz="UTC")
     rows = index.get_indexer(opens)
-    found: dict[BarKey, dict[str, float | None]] = defaultdict(dict)
-    for key, row in zip(keys, rows.tolist(), strict=True):
-        place = columns[key[0].symbol]
-        found[key] = {
-            name: None if np.isnan(value := float(array[row, place])) else value for name, array in arrays.items()
-        }
-    return dict(found)
+    places = np.array([columns[series.symbol] for series, _ in keys], dtype=np.intp)
+    table = np.stack([frame.to_numpy(dtype=np.float64)[rows, places] for frame in block.values()], axis=1)
+    values = table.astype(object)
+    values[np.isnan(table)] = None
+    return {key: dict(zip(block, row, strict=True)) for key, row in zip(keys, values.tolist(), strict=True)}

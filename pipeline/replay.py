@@ -4,13 +4,14 @@ The same functions judge as in the assets; only the bookkeeping between the stag
 and not stored, so that two replays with different settings never meet.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from pipeline import __version__, progress
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Signal, SignalType, Source, TradingSignal
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Signal, SignalType, Source
 from pipeline.domain.timeframe import RESOLUTION
 from pipeline.generation import (
     LOOKBACK_BARS,
@@ -26,7 +27,7 @@ from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.settings import Settings
 from pipeline.side_columns import side_columns
-from pipeline.stages import MAX_BARS, analyse_group, find_candidates, first_open, last_open, rules_of
+from pipeline.stages import analyse_group, find_candidates, first_open, last_open, rules_of
 from pipeline.storage.accounts import read_profile
 from pipeline.storage.candidates import (
     Occasion,
@@ -40,6 +41,10 @@ from pipeline.storage.database import Database
 from pipeline.storage.signals import StoredSignals, store_replayed
 from pipeline.storage.spans import Span, groups_of, no_candles, split, window_spans
 from pipeline.storage.universe import universe
+
+# Bars of all series that are judged and stored at once: the memory of a replay, however many years it has. Each part
+# also computes some 1,200 bars a series before its own.
+BARS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,33 +92,30 @@ def replay(
         configuration_hash, content = settings.fingerprint({profile.name: profile})
         occasion = Occasion(origin=Origin.REPLAY, scope=name, configuration_hash=configuration_hash)
         rules = rules_of(settings)
-        signals: list[Signal] = []
-        decisions: list[Decision] = []
-        finished: list[TradingSignal] = []
-        parts = split(spans, MAX_BARS)
-        for done, part in enumerate(parts):
-            progress.report("replay", done, len(parts) + 1)
-            found, conditions, bars = _analysed_part(database, part, settings, rules)
-            judged = judge(found, conditions, profile, rules, pending)
-            pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
-            signals += found
-            decisions += judged
-            finished += finish([d.signal for d in judged if d.is_kept], bars, profile, rules)
-        progress.report("replay", len(parts), len(parts) + 1)
-        with database.begin() as conn:
+        counts: Counter[str] = Counter()
+        parts = split(spans, BARS_AT_ONCE)
+        with database.begin() as conn:  # one transaction: a replay that is cut short leaves nothing of itself
             held_other_settings = bool(configurations_of(conn, Origin.REPLAY, name) - {configuration_hash})
             store_configuration(conn, configuration_hash, content, __version__)
-            store_candidates(conn, spans, signals, Source.TECHNICAL, occasion)
-            store_decisions(conn, spans, decisions, profile.name, occasion)
-            stored = store_replayed(conn, spans, finished, profile.name, occasion, as_of)
-        progress.report("replay", len(parts) + 1, len(parts) + 1)
+            for done, part in enumerate(parts):
+                progress.report("replay", done, len(parts))
+                found, conditions, bars = _analysed_part(database, part, settings, rules)
+                judged = judge(found, conditions, profile, rules, pending)
+                pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
+                kept = [decision.signal for decision in judged if decision.is_kept]
+                store_candidates(conn, part, found, Source.TECHNICAL, occasion)
+                store_decisions(conn, part, judged, profile.name, occasion)
+                finished = finish(kept, bars, profile, rules)
+                stored = store_replayed(conn, part, finished, profile.name, occasion, as_of)
+                counts.update(asdict(stored), candidates=len(found), kept=len(kept))
+            progress.report("replay", len(parts), len(parts))
         return ReplayResult(
             scope=name,
             n_series=len(spans),
             n_bars=sum((s.last_open - s.first_open) // s.series.key.timeframe.duration + 1 for s in spans),
-            n_candidates=len(signals),
-            n_kept=sum(d.is_kept for d in decisions),
-            stored=stored,
+            n_candidates=counts["candidates"],
+            n_kept=counts["kept"],
+            stored=StoredSignals(**{field.name: counts[field.name] for field in fields(StoredSignals)}),
             held_other_settings=held_other_settings,
         )
 

@@ -7,24 +7,19 @@ settings that can change a signal are hashed into every row that they make (`fin
 import hashlib
 import json
 import os
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -35,17 +30,23 @@ from pydantic_settings import (
 )
 
 from pipeline import __version__
-from pipeline.aggregation import Boost, ConflictPolicy, StrategyPreference
-from pipeline.domain.errors import ConfigurationError, DataContractError
-from pipeline.domain.timeframe import Timeframe, parse_timeframe
-from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
+from pipeline.domain.errors import ConfigurationError
+from pipeline.domain.timeframe import Timeframe
 from pipeline.indicators.extra.choice import KINDS, chosen, parameters_known, unreadable
 from pipeline.indicators.extra.definition import ExtraParameters
-from pipeline.pricing import EXPIRY_BARS
 from pipeline.risk.exposure import POSITION_SIZE
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings_errors import PREFIX as PREFIX
 from pipeline.settings_errors import explain, meant, sections_of, settings_within, variable_of
+from pipeline.settings_sections import (
+    AggregationSettings,
+    ChartSettings,
+    ContextSettings,
+    ExpirySettings,
+    MarketSettings,
+    Real,
+    ScheduleSettings,
+)
 from pipeline.strategies.registry import STRATEGIES, StrategyParameters
 
 CONFIG_VARIABLE = "SIGNALS_CONFIG"
@@ -53,140 +54,6 @@ CONFIG_VARIABLE = "SIGNALS_CONFIG"
 OTHER_VARIABLES = frozenset(
     {CONFIG_VARIABLE, "SIGNALS_REAL_DATA", "SIGNALS_DAGSTER_URL", "SIGNALS_DAGSTER_FILES", "SIGNALS_SERVICE_MARK"}
 )
-SIMULATED_EXCHANGE = "simulated"
-SIMULATED_SYMBOLS = (
-    *("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "XRP/USDT", "ADA/USDT"),
-    *("DOGE/USDT", "AVAX/USDT", "LINK/USDT", "DOT/USDT", "LTC/USDT", "UNI/USDT"),
-)
-
-
-def _split(value: object) -> object:
-    """A comma-separated text, as environment variables give lists."""
-    if isinstance(value, str) and not value.strip().startswith("["):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _as_value_error(parse: Any) -> Any:
-    """Pydantic reports ValueError with its place; our own errors would end the collection at the first."""
-
-    def parsed(value: str) -> Any:
-        try:
-            return parse(value)
-        except DataContractError as error:
-            raise ValueError(str(error)) from None
-
-    return parsed
-
-
-def _not_a_truth_value(value: object) -> object:
-    """``true`` would silently become 1."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004, pydantic reports ValueError with its place
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
-Real = Annotated[float, BeforeValidator(_not_a_truth_value)]
-Symbol = Annotated[str, AfterValidator(_as_value_error(parse_symbol))]
-TimeframeName = Annotated[Timeframe, BeforeValidator(_as_value_error(parse_timeframe))]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class MarketSettings(_Section):
-    """Where candles come from, and of what."""
-
-    source: Literal["live", "files", "simulated"] = "simulated"
-    exchange: str | None = None  # None: simulated, or the one imported
-    exchange_url: str | None = None  # instead of the exchange's own address: a mirror, a proxy, a test
-    symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_split)] = None  # None: all that is imported
-    timeframes: Annotated[tuple[TimeframeName, ...] | None, BeforeValidator(_split)] = None
-    simulation_seed: Whole = 7
-
-    @field_validator("exchange")
-    @classmethod
-    def _exchange_can_be_stored(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(EXCHANGE_PATTERN, value):
-            raise ValueError("must be an exchange in lower case, such as binance")
-        return value
-
-    @field_validator("exchange_url")
-    @classmethod
-    def _url_is_whole(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https?://[^/]", value):
-            raise ValueError("must begin with http:// or https://, such as http://127.0.0.1:8080")
-        return value
-
-    @field_validator("symbols", "timeframes")
-    @classmethod
-    def _named_once(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-        if value is not None:
-            if not value:
-                raise ValueError("must name one at least; leave it out for all")
-            if twice := sorted({v for v in value if value.count(v) > 1}):
-                raise ValueError(f"must name each once, {', '.join(twice)} stands there twice")
-        return value
-
-    @model_validator(mode="after")
-    def _source_and_exchange_agree(self) -> Self:
-        if self.source == "simulated" and self.exchange not in (None, SIMULATED_EXCHANGE):
-            raise ValueError(
-                f"exchange must be left out for the simulated market, was {self.exchange!r}; for imported candles "
-                'say source = "files"'
-            )
-        if self.source == "live" and self.exchange in (None, SIMULATED_EXCHANGE):
-            raise ValueError("exchange must be named for source = 'live', such as binance or kraken")
-        if self.source == "live" and self.symbols is None:
-            raise ValueError(
-                "symbols must be named for source = 'live'; `signals symbols --exchange "
-                f"{self.exchange} --top 20` suggests some"
-            )
-        return self
-
-    @property
-    def cadence(self) -> Timeframe:
-        """The shortest timeframe that is configured: how often the chain runs."""
-        return min(self.timeframes or (Timeframe.H1,), key=lambda timeframe: timeframe.seconds)
-
-
-class AggregationSettings(_Section):
-    """How candidates become signals."""
-
-    boost: Boost = Boost.SPEC
-    conflict_policy: ConflictPolicy = ConflictPolicy.KEEP
-    strategy_preference: StrategyPreference = StrategyPreference.BALANCED
-
-
-class ExpirySettings(_Section):
-    """How long a signal stands, in bars of its timeframe; one where nothing is said."""
-
-    bars: dict[TimeframeName, Annotated[Whole, Field(ge=1, le=1000)]] = Field(
-        default_factory=dict, validate_default=True
-    )
-
-    @field_validator("bars")
-    @classmethod
-    def _others_keep_their_defaults(cls, value: dict[Timeframe, int]) -> dict[Timeframe, int]:
-        """To set one timeframe says nothing about another."""
-        return {**EXPIRY_BARS, **value}
-
-
-class ScheduleSettings(_Section):
-    """When the chain runs by itself."""
-
-    is_enabled: bool = True
-    grace_seconds: Annotated[Real, Field(ge=0, le=600)] = 5.0  # live fetching waits so long after a close
-    straggler_seconds: Annotated[Real, Field(ge=0, le=600)] = 15.0  # and so long for a candle that is late
-    ui_port: Annotated[Whole, Field(ge=1, le=65535)] = 3000
-
-
-class ChartSettings(_Section):
-    """Pictures of active signals that are drawn every hour."""
-
-    signals: Annotated[Whole, Field(ge=0, le=50)] = 6  # the strongest few; 0 draws none
 
 
 class Settings(BaseSettings):
@@ -203,6 +70,7 @@ class Settings(BaseSettings):
     strategies: dict[str, StrategyParameters] = Field(default_factory=dict, validate_default=True)
     risk: RiskProfile = RiskProfile()
     position_size: Annotated[Real, Field(gt=0, le=1)] = POSITION_SIZE
+    context: ContextSettings = ContextSettings()
     aggregation: AggregationSettings = AggregationSettings()
     expiry: ExpirySettings = ExpirySettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -278,7 +146,7 @@ class Settings(BaseSettings):
 
 
 # Sections that can change a signal; which series are watched cannot, but for exposure, which rows show.
-DECISIVE = ("market", "indicators", "strategies", "position_size", "aggregation", "expiry")
+DECISIVE = ("market", "indicators", "context", "strategies", "position_size", "aggregation", "expiry")
 
 
 def _parameters(key: str, given: object) -> StrategyParameters:
@@ -303,7 +171,7 @@ def keys_of(model: type[BaseModel] = Settings, above: str = "") -> Iterator[str]
         elif dotted == "strategies":
             for key, strategy in STRATEGIES.items():
                 yield from keys_of(strategy.parameters, f"{dotted}.{key}.")
-        elif dotted == "expiry.bars":
+        elif dotted in ("expiry.bars", "context.higher_timeframes"):
             yield from (f"{dotted}.{timeframe}" for timeframe in Timeframe)
         else:
             yield dotted

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -195,12 +195,15 @@ def remark(text: str) -> None:
 def progress(label: str) -> Iterator[ProgressReport]:
     """Show how far a step has come; the caller is given ``report(done, wanted, label)``.
 
-    A bar on a terminal, which goes away at the end; elsewhere a line every 10 s.
+    A bar on a terminal, which goes away at the end; elsewhere a line every 10 s. Both with an estimate of the rest.
     """
     if not sys.stderr.isatty():
         yield _lines(label)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()),
+        *(TextColumn("left:"), TimeRemainingColumn()),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
 
@@ -211,12 +214,17 @@ def progress(label: str) -> Iterator[ProgressReport]:
 
 
 def _lines(first_label: str) -> ProgressReport:
-    said_at = time.monotonic()
+    said_at = begun_at = time.monotonic()
+    step = first_label
 
     def report(done: int, wanted: int, label: str | None = None) -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at >= LINE_EVERY_S:
-            said_at = time.monotonic()
-            remark(f"{label or first_label}: {done} of {wanted}")
+        nonlocal said_at, begun_at, step
+        now = time.monotonic()
+        if label is not None and label != step:
+            step, begun_at = label, now
+        if now - said_at >= LINE_EVERY_S:
+            said_at = now
+            left = f", about {(now - begun_at) / done * (wanted - done):.0f} s left" if done else ""
+            remark(f"{step}: {done} of {wanted}{left}")
 
     return report

@@ -24,7 +24,8 @@ from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.cleaning import Cleaned, clean
-from pipeline.settings import SIMULATED_EXCHANGE, Settings, load_settings
+from pipeline.settings import Settings, load_settings
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage.database import Database
 from pipeline.storage.intake import Intake, keep_cleaned
 from pipeline.storage.universe import exchange_of

@@ -13,7 +13,8 @@ from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, SYMBOL
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
-from pipeline.settings import SIMULATED_EXCHANGE, MarketSettings, load_settings
+from pipeline.settings import load_settings
+from pipeline.settings_sections import SIMULATED_EXCHANGE, MarketSettings
 from pipeline.storage.queries import (
     SignalFilter,
     SignalOccasion,

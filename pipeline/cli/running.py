@@ -14,7 +14,8 @@ from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
 from pipeline.run_tags import FETCH, pass_tags, range_tags
-from pipeline.settings import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, Settings, load_settings
+from pipeline.settings import Settings, load_settings
+from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS
 
 if TYPE_CHECKING:
     from pipeline.storage.database import Database

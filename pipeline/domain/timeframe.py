@@ -39,7 +39,7 @@ class Timeframe(StrEnum):
     @property
     def seconds(self) -> int:
         """The duration in seconds."""
-        return int(self.duration.total_seconds())
+        return _SECONDS[self]
 
     @property
     def origin(self) -> datetime:
@@ -80,6 +80,7 @@ _DURATIONS = {
     Timeframe.D1: timedelta(days=1),
     Timeframe.W1: timedelta(weeks=1),
 }
+_SECONDS = {timeframe: int(duration.total_seconds()) for timeframe, duration in _DURATIONS.items()}
 
 # Which longer timeframe tells the trend of a shorter one, four to sixteen bars to one of it; none above the week.
 HIGHER_TIMEFRAMES = {

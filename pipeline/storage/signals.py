@@ -238,5 +238,8 @@ _MADE_BY_THE_DATABASE = {"recorded_at", "source_group", "executed_at", "executio
 _STORED_COLUMNS = [c.name for c in tables.trading_signals.columns if c.name not in _MADE_BY_THE_DATABASE]
 
 
+_encode = json.JSONEncoder(allow_nan=False).encode  # made once: `json.dumps` makes one at every call
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False)
+    return _encode(value)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
-from pipeline.settings import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, MarketSettings
+from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, MarketSettings
 from pipeline.storage import tables
 from pipeline.storage.history import Series
 

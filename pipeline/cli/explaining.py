@@ -1,0 +1,365 @@
+"""`signals explain`: why there was, or was not, a signal on one bar."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from pipeline.cli.display import Column, as_text, instant, json_text, show_table
+from pipeline.cli.parameters import EXCHANGE, INSTANT, SYMBOL, TIMEFRAME
+from pipeline.cli.session import open_database
+from pipeline.domain.errors import ConfigurationError
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.explain.explanation import Explanation
+from pipeline.explain.judgement import CandidateFinding, ConflictFinding, ExposureFinding
+from pipeline.explain.rules import StrategyFinding, Verdict
+from pipeline.explaining import explain_bar
+from pipeline.settings import load_settings
+from pipeline.settings_sections import MarketSettings
+from pipeline.storage.accounts import HOUSE
+from pipeline.storage.database import Database
+from pipeline.storage.explaining import known_series
+from pipeline.storage.universe import exchange_of
+from pipeline.strategies.checks import written
+
+FACT = (Column(title="fact"), Column(title="value", wraps=True))
+BLANK = " "  # as in the row above
+MET = {True: "yes", False: "no", None: "unknown"}
+
+
+@click.command("explain")
+@click.argument("symbol", type=SYMBOL)
+@click.argument("timeframe", type=TIMEFRAME)
+@click.option("--at", type=INSTANT, help="The newest close at or before this instant; now by default.")
+@click.option("--exchange", type=EXCHANGE, help="The settings' by default.")
+@click.option("--origin", type=click.Choice([o.value for o in Origin]), help="Whose rows; live first by default.")
+@click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help="default, or the name of a replay.")
+@click.option("--profile", default=HOUSE, show_default=True, help="The risk profile that judges.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def explain_command(
+    symbol: str,
+    timeframe: Timeframe,
+    at: datetime | None,
+    exchange: str | None,
+    origin: str | None,
+    scope: str,
+    profile: str,
+    as_json: bool,
+) -> None:
+    """Say why there was, or was not, a signal on one bar.
+
+    Every strategy with its inputs, what it asked and found; each candidate's risk decisions, exposure, the arithmetic
+    of its confidence and rank, its prices. All of it is judged anew from what is stored, by the settings of the time;
+    where a stored row says something else, the differences are shown.
+
+    \b
+    Examples:
+      signals explain BTC/USDT 1h
+      signals explain BTCUSDT 1h --at 2024-06-01T12:00
+      signals explain ETH/USDT 4h --scope fast-sma --at 2024-06-01 --json
+    """
+    settings = load_settings()
+    with open_database(settings) as database:
+        key = SeriesKey(exchange or _exchange(database, settings.market, symbol, timeframe), symbol, timeframe)
+        found = explain_bar(
+            database,
+            settings,
+            key,
+            as_of=datetime.now(UTC),
+            at=at,
+            origin=None if origin is None else Origin(origin),
+            scope=scope,
+            profile=profile,
+        )
+    if as_json:
+        click.echo(json_text(found.as_dict()))
+    else:
+        _show(found)
+
+
+def _exchange(database: Database, market: MarketSettings, symbol: str, timeframe: Timeframe) -> str:
+    """The exchange that the settings mean; where they leave it open, the only one that has the series."""
+    with database.begin() as conn:
+        try:
+            return exchange_of(conn, market)
+        except ConfigurationError:
+            having = {key.exchange for key in known_series(conn) if (key.symbol, key.timeframe) == (symbol, timeframe)}
+            if len(having) != 1:
+                raise
+            return having.pop()
+
+
+def _show(found: Explanation) -> None:
+    findings = found.findings
+    click.echo(f"{found.symbol} {found.timeframe} on {found.exchange}, close {instant(findings.bar.close_at)} UTC")
+    click.echo(findings.summary)
+    for remark in found.remarks:
+        click.echo(f"note: {remark}")
+    _section("Bar")
+    show_table(FACT, list(_bar_facts(found)))
+    _section("Strategies")
+    _show_strategies(findings.strategies)
+    if findings.candidates:
+        _section("Risk")
+        _show_risk(found)
+    if findings.exposure is not None:
+        _section("Exposure")
+        _show_exposure(findings.exposure)
+    if findings.aggregation:
+        _section("Aggregation")
+        _show_aggregation(found)
+        _section("Prices")
+        _show_prices(found)
+    _section("Stored")
+    _show_stored(found)
+
+
+def _section(title: str) -> None:
+    click.echo(f"\n{click.style(title, bold=True)}")
+
+
+def _bar_facts(found: Explanation) -> Iterator[tuple[str, Any]]:
+    bar, state = found.findings.bar, found.state
+    yield "candle", ", ".join(f"{name} {written(value)}" for name, value in bar.candle.items())
+    yield "bar", f"{instant(bar.open_at)} to {instant(bar.close_at)}, {'filled' if bar.is_filled else 'traded'}"
+    yield "may speak", "yes" if bar.silenced_by is None else f"no: {bar.silenced_by}"
+    filled = "" if bar.filled_share is None else f", {bar.filled_share:.1%} of the newest 500 filled"
+    yield "history", f"bar {bar.n_bars:,} of the series{filled}"
+    yield from (("short", text) for text in _short_histories(found))
+    yield "volatility", bar.volatility
+    yield "series", f"{_status(state.status, state.reason)} as of {instant(state.as_of)}"
+    if state.recorded_status is not None and state.recorded_as_of is not None:
+        yield (
+            "recorded",
+            f"{_status(state.recorded_status, state.recorded_reason)} as of {instant(state.recorded_as_of)}",
+        )
+    yield "judged by", found.settings.words
+
+
+def _status(status: str, reason: str | None) -> str:
+    return status if reason is None else f"{status} {reason}"
+
+
+def _short_histories(found: Explanation) -> Iterator[str]:
+    """Columns with too little history, those alike together."""
+    by_words: dict[tuple[bool, str], list[str]] = {}
+    for each in found.findings.short_history:
+        by_words.setdefault((each.is_known, each.reason), []).append(each.column)
+    for (is_known, reason), columns in by_words.items():
+        word = "known, still settling" if is_known else "unknown"
+        yield f"{', '.join(columns)}: {word}, {reason}"
+
+
+def _show_strategies(strategies: Sequence[StrategyFinding]) -> None:
+    """One line for each strategy, then what each asks of the bar."""
+    show_table(
+        (
+            Column(title="strategy"),
+            Column(title="verdict"),
+            Column(title="strength", is_number=True),
+            Column(title="confidence", is_number=True),
+            Column(title="settings", wraps=True),
+        ),
+        [
+            (
+                each.key,
+                f"{each.verdict.value}, else {each.would_say}" if _is_muted(each) else each.verdict.value,
+                written(each.strength),
+                written(each.confidence),
+                ", ".join(f"{name} {value}" for name, value in each.parameters.items()) or None,
+            )
+            for each in strategies
+        ],
+    )
+    click.echo()
+    show_table(
+        (
+            Column(title="rule"),
+            Column(title="asks", wraps=True),
+            Column(title="found", wraps=True),
+            Column(title="wanted", wraps=True),
+            Column(title="met"),
+        ),
+        list(_asked(strategies)),
+    )
+
+
+def _asked(strategies: Sequence[StrategyFinding]) -> Iterator[tuple[str, ...]]:
+    """A row for each check, headed by its strategy and side; of a strategy without checks its inputs and its rule."""
+    for each in strategies:
+        head = None
+        for check in each.checks:
+            rule = f"{each.key} {check.side}"
+            yield BLANK if rule == head else rule, check.asks, check.found, check.wanted, MET[check.is_met]
+            head = rule
+        if not each.checks:
+            met = MET[None] if each.verdict is Verdict.UNKNOWN else each.would_say or MET[False]
+            yield each.key, "its rule", _inputs(each), each.rule, met
+
+
+def _is_muted(finding: StrategyFinding) -> bool:
+    return finding.verdict in (Verdict.DISABLED, Verdict.ABSENT) and finding.would_say is not None
+
+
+def _inputs(finding: StrategyFinding) -> str:
+    return ", ".join(
+        f"{name} {'unknown' if value is None else written(value)}" for name, value in finding.inputs.items()
+    )
+
+
+def _show_risk(found: Explanation) -> None:
+    """One line for each candidate, then each filter; conflicts and exposure came after the filters."""
+    candidates = found.findings.candidates
+    show_table(
+        (
+            Column(title="candidate"),
+            Column(title="strength", is_number=True),
+            Column(title="confidence", is_number=True),
+            Column(title="verdict"),
+            Column(title="description", wraps=True),
+        ),
+        [
+            (
+                f"{each.strategy} {each.signal_type}",
+                written(each.strength),
+                written(each.confidence),
+                "kept" if each.is_kept else f"dropped: {', '.join(each.reasons)}",
+                each.description,
+            )
+            for each in candidates
+        ],
+    )
+    click.echo()
+    show_table(
+        (
+            Column(title="candidate"),
+            Column(title="filter"),
+            Column(title="found", wraps=True),
+            Column(title="wanted", wraps=True),
+            Column(title="passed"),
+        ),
+        list(_filtered(candidates)),
+    )
+    conflict = found.findings.conflict
+    if conflict is not None:
+        click.echo(
+            f"\nconflict: BUY scores {written(conflict.buy_score)}, SELL {written(conflict.sell_score)}; "
+            f"policy {conflict.policy}: {_end_of_conflict(conflict, found.findings.exposure)}"
+        )
+
+
+def _filtered(candidates: Sequence[CandidateFinding]) -> Iterator[tuple[str, ...]]:
+    for each in candidates:
+        head = f"{each.strategy} {each.signal_type}"
+        for place, f in enumerate(each.filters):
+            yield head if place == 0 else BLANK, f.filter, f.found, f.wanted, MET[f.reason is None]
+
+
+def _end_of_conflict(conflict: ConflictFinding, exposure: ExposureFinding | None) -> str:
+    if conflict.dropped is not None:
+        return f"the {conflict.dropped} is dropped"
+    return "both stand" if exposure is None or exposure.is_kept else "exposure drops the BUY, the SELL stands"
+
+
+def _show_exposure(found: ExposureFinding) -> None:
+    def line(name: str, tied_up: float, limit: float) -> tuple[str, str]:
+        word = "exceeds" if f"{name}_exposure" in found.reasons else "fits into"
+        return (
+            f"{found.asset if name == 'asset' else 'all assets'}",
+            f"{written(tied_up)} tied up + {written(found.weight)} {word} {written(limit)}",
+        )
+
+    rows = [
+        ("verdict", "kept" if found.is_kept else f"dropped: {', '.join(found.reasons)}"),
+        (
+            "weight",
+            f"{written(found.position_size)} x confidence {written(found.confidence)} = {written(found.weight)}",
+        ),
+        line("asset", found.asset_exposure, found.max_asset_exposure),
+        line("total", found.total_exposure, found.max_total_exposure),
+    ]
+    held: dict[str, list[str]] = {}
+    for each in found.holdings:
+        words = (each.symbol, each.timeframe, written(each.weight))
+        held.setdefault(each.kind, []).append(" ".join(filter(None, words)))
+    rows += [(kind, ", ".join(names)) for kind, names in held.items()]
+    show_table(FACT, rows)
+
+
+def _show_aggregation(found: Explanation) -> None:
+    for each in found.findings.aggregation:
+        columns = (
+            Column(title="component"),
+            Column(title="source"),
+            *(Column(title=name, is_number=True) for name in ("weight", "strength", "confidence")),
+        )
+        show_table(
+            columns,
+            [
+                (c.strategy, c.source, written(c.weight), written(c.strength), written(c.confidence))
+                for c in each.components
+            ],
+        )
+        click.echo()
+        show_table(
+            FACT,
+            [
+                ("signal", f"{each.signal_type} of {each.strategy}: {each.description}"),
+                *each.steps.items(),
+                ("preference", each.strategy_preference),
+                ("conflicting", each.is_conflicting),
+                ("place", f"{each.place} of {each.n_at_close} signals of this close"),
+            ],
+        )
+
+
+def _show_prices(found: Explanation) -> None:
+    rows: list[tuple[str, object]] = []
+    for each in found.findings.prices:
+        several = f"{each.signal_type} " if len(found.findings.prices) > 1 else ""
+        rows.append((f"{several}entry", f"{written(each.entry_price)}, the close"))
+        rows.append((f"{several}R", each.risk_step))
+        if each.stop_loss_price is not None:
+            rows.append((f"{several}stop", f"{written(each.stop_loss_price)}, 1 R against it"))
+        for number, (name, price) in enumerate((each.target_prices or {}).items(), start=1):
+            rows.append((f"{several}{name}", f"{written(price)}, {number} R along it"))
+        bars = "1 bar" if each.expiry_bars == 1 else f"{each.expiry_bars} bars"
+        rows.append((f"{several}expires", f"{instant(each.expires_at)}, {bars} after the close"))
+    show_table(FACT, rows)
+
+
+def _show_stored(found: Explanation) -> None:
+    stored = found.stored
+    rows: list[tuple[str, object]] = [
+        ("compared with", f"{stored.origin}, scope {stored.scope}, profile {stored.profile}"),
+        ("rows", f"candidates {stored.candidates}, decisions {stored.decisions}, signals {len(stored.signals)}"),
+    ]
+    rows += [
+        ("signal", f"{row['signal_type']} {row['status']}, revision {row['revision']}, id {row['id']}")
+        for row in stored.signals
+    ]
+    if stored.live_pass_at is not None:
+        rows.append(("live run", f"processed this close, stored {as_text(stored.live_pass_at)}"))
+    if stored.others:
+        rows.append(("also stored", ", ".join(stored.others)))
+    differing = found.findings.differences
+    is_compared = bool(stored.candidates or stored.decisions or stored.signals or stored.live_pass_at)
+    rows.append(("differences", str(len(differing)) if differing else "none" if is_compared else "nothing to compare"))
+    show_table(FACT, rows)
+    if differing:
+        click.echo()
+        columns = (
+            Column(title="table"),
+            Column(title="row"),
+            Column(title="field"),
+            Column(title="stored", wraps=True),
+            Column(title="now", wraps=True),
+        )
+        show_table(columns, [(d.table, d.row, d.field, _value(d.stored), _value(d.computed)) for d in differing])
+
+
+def _value(value: Any) -> Any:
+    return written(value) if isinstance(value, float) else value

@@ -1,0 +1,168 @@
+"""The sections of the settings: what may be set about the market, context, aggregation, expiry and schedules.
+
+Add a section here, or a setting to one; `pipeline.settings` puts them together and says where a wrong one stands.
+"""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from pipeline.aggregation import Boost, ConflictPolicy, StrategyPreference
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe, parse_timeframe
+from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
+from pipeline.pricing import EXPIRY_BARS
+
+SIMULATED_EXCHANGE = "simulated"
+SIMULATED_SYMBOLS = (
+    *("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "XRP/USDT", "ADA/USDT"),
+    *("DOGE/USDT", "AVAX/USDT", "LINK/USDT", "DOT/USDT", "LTC/USDT", "UNI/USDT"),
+)
+
+
+def _split(value: object) -> object:
+    """A comma-separated text, as environment variables give lists."""
+    if isinstance(value, str) and not value.strip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _as_value_error(parse: Any) -> Any:
+    """Pydantic reports ValueError with its place; our own errors would end the collection at the first."""
+
+    def parsed(value: str) -> Any:
+        try:
+            return parse(value)
+        except DataContractError as error:
+            raise ValueError(str(error)) from None
+
+    return parsed
+
+
+def _not_a_truth_value(value: object) -> object:
+    """``true`` would silently become 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004, pydantic reports ValueError with its place
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
+Real = Annotated[float, BeforeValidator(_not_a_truth_value)]
+Symbol = Annotated[str, AfterValidator(_as_value_error(parse_symbol))]
+TimeframeName = Annotated[Timeframe, BeforeValidator(_as_value_error(parse_timeframe))]
+
+
+class Section(BaseModel):
+    """Frozen, and strict about what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class MarketSettings(Section):
+    """Where candles come from, and of what."""
+
+    source: Literal["live", "files", "simulated"] = "simulated"
+    exchange: str | None = None  # None: simulated, or the one imported
+    exchange_url: str | None = None  # instead of the exchange's own address: a mirror, a proxy, a test
+    symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_split)] = None  # None: all that is imported
+    timeframes: Annotated[tuple[TimeframeName, ...] | None, BeforeValidator(_split)] = None
+    simulation_seed: Whole = 7
+
+    @field_validator("exchange")
+    @classmethod
+    def _exchange_can_be_stored(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(EXCHANGE_PATTERN, value):
+            raise ValueError("must be an exchange in lower case, such as binance")
+        return value
+
+    @field_validator("exchange_url")
+    @classmethod
+    def _url_is_whole(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/]", value):
+            raise ValueError("must begin with http:// or https://, such as http://127.0.0.1:8080")
+        return value
+
+    @field_validator("symbols", "timeframes")
+    @classmethod
+    def _named_once(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if value is not None:
+            if not value:
+                raise ValueError("must name one at least; leave it out for all")
+            if twice := sorted({v for v in value if value.count(v) > 1}):
+                raise ValueError(f"must name each once, {', '.join(twice)} stands there twice")
+        return value
+
+    @model_validator(mode="after")
+    def _source_and_exchange_agree(self) -> Self:
+        if self.source == "simulated" and self.exchange not in (None, SIMULATED_EXCHANGE):
+            raise ValueError(
+                f"exchange must be left out for the simulated market, was {self.exchange!r}; for imported candles "
+                'say source = "files"'
+            )
+        if self.source == "live" and self.exchange in (None, SIMULATED_EXCHANGE):
+            raise ValueError("exchange must be named for source = 'live', such as binance or kraken")
+        if self.source == "live" and self.symbols is None:
+            raise ValueError(
+                "symbols must be named for source = 'live'; `signals symbols --exchange "
+                f"{self.exchange} --top 20` suggests some"
+            )
+        return self
+
+    @property
+    def cadence(self) -> Timeframe:
+        """The shortest timeframe that is configured: how often the chain runs."""
+        return min(self.timeframes or (Timeframe.H1,), key=lambda timeframe: timeframe.seconds)
+
+
+class ContextSettings(Section):
+    """What strategies may see beside a series' own columns: a reference symbol's, and a higher timeframe's."""
+
+    reference_symbol: Symbol = "BTC/USDT"  # of the same exchange and timeframe
+    higher_timeframes: dict[TimeframeName, TimeframeName] = Field(default_factory=dict, validate_default=True)
+
+    @field_validator("higher_timeframes")
+    @classmethod
+    def _are_higher(cls, value: dict[Timeframe, Timeframe]) -> dict[Timeframe, Timeframe]:
+        """To name one says nothing about another. Each must close whenever a bar of the other one does."""
+        for lower, higher in value.items():
+            if higher.seconds <= lower.seconds or higher.seconds % lower.seconds:
+                raise ValueError(f"must be a whole number of bars of {lower} and longer than one, was {higher}")
+        return {**HIGHER_TIMEFRAMES, **value}
+
+
+class AggregationSettings(Section):
+    """How candidates become signals."""
+
+    boost: Boost = Boost.SPEC
+    conflict_policy: ConflictPolicy = ConflictPolicy.KEEP
+    strategy_preference: StrategyPreference = StrategyPreference.BALANCED
+
+
+class ExpirySettings(Section):
+    """How long a signal stands, in bars of its timeframe; one where nothing is said."""
+
+    bars: dict[TimeframeName, Annotated[Whole, Field(ge=1, le=1000)]] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+    @field_validator("bars")
+    @classmethod
+    def _others_keep_their_defaults(cls, value: dict[Timeframe, int]) -> dict[Timeframe, int]:
+        """To set one timeframe says nothing about another."""
+        return {**EXPIRY_BARS, **value}
+
+
+class ScheduleSettings(Section):
+    """When the chain runs by itself."""
+
+    is_enabled: bool = True
+    grace_seconds: Annotated[Real, Field(ge=0, le=600)] = 5.0  # live fetching waits so long after a close
+    straggler_seconds: Annotated[Real, Field(ge=0, le=600)] = 15.0  # and so long for a candle that is late
+    ui_port: Annotated[Whole, Field(ge=1, le=65535)] = 3000
+
+
+class ChartSettings(Section):
+    """Pictures of active signals that are drawn every hour."""
+
+    signals: Annotated[Whole, Field(ge=0, le=50)] = 6  # the strongest few; 0 draws none
