@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from assets.charts import signal_charts
 from assets.indicators import analyse_candles
 from assets.market import candles
 from assets.signals import risk_filtered_signals, technical_signals, trading_signals
-from pipeline.jobs import generate_signals
+from pipeline.jobs import draw_charts, generate_signals
 from pipeline.replay_job import replay_signals
-from pipeline.schedules import signals_schedule
+from pipeline.schedules import charts_schedule, signals_schedule
 from pipeline.settings import Settings, load_settings
 from resources.clock import ClockResource
 from resources.database import DatabaseResource
@@ -25,11 +26,15 @@ def build_definitions(
     """
     settings = settings or load_settings()
     return dg.Definitions(
-        assets=[candles, analyse_candles, technical_signals, risk_filtered_signals, trading_signals],
-        jobs=[generate_signals, replay_signals],
-        schedules=[signals_schedule(settings.market.cadence, is_running=settings.schedule.is_enabled)],
+        assets=[candles, analyse_candles, technical_signals, risk_filtered_signals, trading_signals, signal_charts],
+        jobs=[generate_signals, draw_charts, replay_signals],
+        schedules=[
+            signals_schedule(settings.market.cadence, is_running=settings.schedule.is_enabled),
+            charts_schedule(is_running=settings.schedule.is_enabled and settings.charts.signals > 0),
+        ],
         resources={
             "database": DatabaseResource(),
+            "unlocked_database": DatabaseResource(is_locked=False),
             "settings": SettingsResource(),
             "clock": ClockResource(),
             **(resources or {}),

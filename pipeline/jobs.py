@@ -2,7 +2,16 @@
 
 import dagster as dg
 
-CHAIN = ("candles", "indicators", "market_conditions", "technical_signals", "risk_filtered_signals", "trading_signals")
+CHAIN = (
+    *("candles", "indicators", "price_levels", "chart_patterns", "extra_indicators", "market_conditions"),
+    *("technical_signals", "risk_filtered_signals", "trading_signals"),
+)
+
+draw_charts = dg.define_asset_job(
+    "draw_charts",
+    selection=dg.AssetSelection.assets("signal_charts"),
+    description="Pictures of the strongest active signals, as of now.",
+)
 
 generate_signals = dg.define_asset_job(
     "generate_signals",

@@ -7,7 +7,7 @@ import dagster as dg
 from pipeline import run_tags
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe, parse_instant
-from pipeline.jobs import generate_signals
+from pipeline.jobs import draw_charts, generate_signals
 
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
@@ -68,6 +68,28 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
         return dg.RunRequest(run_key=tick.isoformat(), partition_key=f"{tick:%Y-%m-%d}", tags=tags)
 
     return signals_at_every_close
+
+
+def charts_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
+    """Pictures once an hour, three minutes after it: the pass of the full hour has stored its signals by then.
+
+    Drawing takes a second a picture, which is why it is no part of the pass, and why it is not done at every close of
+    a short timeframe.
+    """
+
+    @dg.schedule(
+        job=draw_charts,
+        name="charts_every_hour",
+        cron_schedule="3 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING if is_running else dg.DefaultScheduleStatus.STOPPED,
+        description="Draws the strongest active signals",
+    )
+    def charts_every_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        as_of = context.scheduled_execution_time.astimezone(UTC).isoformat()
+        return dg.RunRequest(run_key=as_of, tags={run_tags.AS_OF: as_of} | MAX_RUNTIME)
+
+    return charts_every_hour
 
 
 def _unfinished_pass(instance: dg.DagsterInstance, tick: datetime) -> dg.DagsterRun | None:

@@ -16,20 +16,23 @@ from pipeline.domain.errors import ConfigurationError, SignalsError, TemporaryEr
 
 # name -> (module, what `signals --help` says); the order is the one in which a new user needs them.
 COMMANDS = {
-    "demo": ("running", "Simulated market to ranked signals: no key, no network, a minute."),
+    "demo": ("running", "Simulated market to ranked signals: keyless, offline, a minute."),
     "up": ("serving", "Dagster UI, schedules and database, until Ctrl-C."),
     "down": ("serving", "Stop what `signals up` left running."),
     "status": ("serving", "What runs, what is stored, what is stale."),
     "run": ("running", "One pass of the job, now or as of an instant."),
     "backfill": ("running", "Recompute a range of days through Dagster, in one run."),
-    "replay": ("running", "The same stages over the past, under a name, to compare settings."),
+    "replay": ("running", "The same stages over the past, by name, to compare settings."),
     "compare": ("comparing", "What two replays make differently, and why."),
     "symbols": ("choosing", "Which symbols an exchange trades, to choose from."),
     "import": ("importing", "Read candle files and folders."),
     "list": ("listing", "Active signals, best first; with --all every one, newest first."),
+    "chart": ("charting", "A picture of a series with its levels, patterns and signals."),
+    "explain": ("explaining", "Why there was, or was not, a signal on one bar."),
     "profile": ("accounts", "Show or change the risk profile."),
     "positions": ("accounts", "What is held, so that exposure has something to count."),
     "sql": ("querying", "Ask the database, read-only; or print its address."),
+    "indicators": ("catalogues", "Indicators that the settings can switch on."),
     "config": ("inspecting", "The effective settings, secrets masked."),
     "doctor": ("inspecting", "What is configured, complete, stale; accept a price jump."),
 }

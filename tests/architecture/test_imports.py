@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-HEAVY = ("keras", "jax", "ccxt", "praw", "tweepy", "matplotlib")
+HEAVY = ("keras", "jax", "ccxt", "praw", "tweepy", "matplotlib", "mplfinance", "plotly", "PIL")
 
 
 def loaded_by(program: str) -> set[str]:

@@ -34,6 +34,7 @@ GROUPS = {
     "technical_signals": "signals",
     "risk_filtered_signals": "signals",
     "trading_signals": "signals",
+    "signal_charts": "reports",
 }
 MARKET = {
     "SIGNALS_MARKET__TIMEFRAMES": "1m",
@@ -193,7 +194,8 @@ def test_the_ui_shows_every_asset_in_its_group_and_the_schedule_running(up):
     assert f"Dagster UI  http://127.0.0.1:{up.port}\n" in up.said
     assert groups_of(up.port) == GROUPS
     assert schedules == [
-        {"name": "signals_at_every_close", "cronSchedule": "* * * * *", "scheduleState": {"status": "RUNNING"}}
+        {"name": "charts_every_hour", "cronSchedule": "3 * * * *", "scheduleState": {"status": "RUNNING"}},
+        {"name": "signals_at_every_close", "cronSchedule": "* * * * *", "scheduleState": {"status": "RUNNING"}},
     ]
 
 

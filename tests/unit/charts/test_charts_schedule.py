@@ -1,0 +1,45 @@
+"""The schedule of the pictures: hourly, as of its tick, and off where none is wanted."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from pipeline import run_tags
+from pipeline.definitions import build_definitions
+from pipeline.schedules import charts_schedule
+from pipeline.settings import load_settings
+
+TICK = datetime(2024, 3, 31, 13, 3, tzinfo=UTC)
+
+
+def test_a_run_is_as_of_its_tick_and_has_a_key_of_its_own():
+    repository = build_definitions(load_settings()).get_repository_def()
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=TICK, repository_def=repository)
+        (request,) = charts_schedule(is_running=True).evaluate_tick(context).run_requests or ()
+    assert request.run_key == TICK.isoformat()
+    assert request.partition_key is None
+    assert request.tags[run_tags.AS_OF] == TICK.isoformat()
+    assert run_tags.ORIGIN not in request.tags
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, dg.DefaultScheduleStatus.RUNNING),
+        ({"charts.signals": "0"}, dg.DefaultScheduleStatus.STOPPED),
+        ({"schedule.is_enabled": "false"}, dg.DefaultScheduleStatus.STOPPED),
+    ],
+)
+def test_it_runs_where_schedules_do_and_pictures_are_wanted(changes: dict[str, str], status: dg.DefaultScheduleStatus):
+    schedules = build_definitions(load_settings(changes)).get_repository_def().schedule_defs
+    (schedule,) = (each for each in schedules if each.name == "charts_every_hour")
+    assert schedule.default_status is status
+    assert schedule.cron_schedule == "3 * * * *"
+
+
+def test_the_chain_does_not_draw():
+    jobs = build_definitions(load_settings())
+    chain = jobs.resolve_job_def("generate_signals").asset_layer.executable_asset_keys
+    assert dg.AssetKey("signal_charts") not in chain
