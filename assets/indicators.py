@@ -39,7 +39,7 @@ from pipeline.storage.structure import store_levels, store_patterns
 from pipeline.strategies.columns import EXTRA
 from resources.clock import ClockResource
 
-TABLES = ("indicators", "price_levels", "chart_patterns", "extra_indicators", "market_conditions")
+TABLES = ("indicators", "price_levels", "chart_patterns", "market_conditions")
 
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
@@ -60,7 +60,6 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
         _spec("indicators", "Indicators of every close, one row per series and bar."),
         _spec("price_levels", "Support and resistance: a row for each change of a level."),
         _spec("chart_patterns", "Chart patterns, a row for each that a close completed."),
-        _spec("extra_indicators", "Indicators that the settings add, one JSON object per series and bar."),
         _spec("market_conditions", "What risk knows at every close: volatility, filled bars, blocks."),
     ],
     name="analyse_candles",
@@ -104,7 +103,8 @@ def analyse_candles(
     for name in TABLES:
         yield dg.MaterializeResult(
             asset_key=name,
-            metadata={"rows_written": written[name], "rows_computed": rows[name], "series": len(spans)},
+            metadata={"rows_written": written[name], "rows_computed": rows[name], "series": len(spans)}
+            | ({"extra_rows_written": written["extra_indicators"]} if name == "indicators" else {}),
             check_results=[contract_kept(name, rows[name])],
         )
 

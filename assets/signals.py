@@ -49,7 +49,7 @@ def _common(name: str, deps: Sequence[str], *checks: dg.AssetCheckSpec) -> dict[
     }
 
 
-@dg.asset(**_common("technical_signals", ["indicators", "extra_indicators", "market_conditions"]))
+@dg.asset(**_common("technical_signals", ["indicators", "market_conditions"]))
 @retried
 def technical_signals(
     context: dg.AssetExecutionContext,

@@ -3,7 +3,7 @@
 import dagster as dg
 
 CHAIN = (
-    *("candles", "indicators", "price_levels", "chart_patterns", "extra_indicators", "market_conditions"),
+    *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions"),
     *("technical_signals", "risk_filtered_signals", "trading_signals"),
 )
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "profile": ("accounts", "Show or change the risk profile."),
     "positions": ("accounts", "What is held, so that exposure has something to count."),
     "sql": ("querying", "Ask the database, read-only; or print its address."),
+    "strategies": ("catalogues", "Which strategies there are, and what they are set to."),
     "indicators": ("catalogues", "Indicators that the settings can switch on."),
     "config": ("inspecting", "The effective settings, secrets masked."),
     "doctor": ("inspecting", "What is configured, complete, stale; accept a price jump."),

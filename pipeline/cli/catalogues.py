@@ -1,11 +1,22 @@
-"""`signals indicators`: which extra indicators there are to switch on."""
+"""`signals strategies` and `signals indicators`: what there is to switch on, and what it is set to."""
 
 from typing import Any
 
 import click
 
-from pipeline.cli.display import Column, as_text, json_text, remark, show_table
+from pipeline.cli.display import Column, as_text, json_text, remark, share, show_table
 
+STRATEGY_COLUMNS = (
+    Column(title="strategy"),
+    Column(title="signals", wraps=True),
+    Column(title="family"),
+    Column(title="on"),
+    Column(title="str", is_number=True),
+    Column(title="conf", is_number=True),
+    Column(title="looks back", is_number=True),
+    Column(title="settings of its own", wraps=True),
+    Column(title="rule", wraps=True),
+)
 COLUMNS = (
     Column(title="from"),
     Column(title="indicator"),
@@ -16,6 +27,76 @@ COLUMNS = (
     Column(title="warm-up", is_number=True),
 )
 SECTION = "NAME"  # stands for the name that a section of the settings gets
+
+
+@click.command("strategies")
+@click.option("--json", "as_json", is_flag=True, help="Print an array as JSON.")
+def strategies_command(as_json: bool) -> None:
+    """List the strategies with their settings as they are in force: every file in pipeline/strategies is one.
+
+    Each has a section [strategies.NAME] of signals.toml. "Looks back" counts bars. docs/strategies.md explains the rules,
+    CONTRIBUTING.md how to add one.
+
+    \b
+    Examples:
+      signals strategies
+      signals strategies --json
+    """
+    from pipeline.settings import load_settings
+    from pipeline.strategies.registry import STRATEGIES, StrategyParameters
+
+    settings = load_settings()
+    shared = set(StrategyParameters.model_fields)
+    found = []
+    for key, strategy in STRATEGIES.items():
+        parameters = settings.strategies[key]
+        found.append(
+            {
+                "strategy": key,
+                "signals": list(dict.fromkeys(strategy.names.values())),
+                "family": strategy.family,
+                "source": strategy.source.value,
+                "lookback": strategy.lookback,
+                "columns": list(strategy.columns(parameters)),
+                "module": strategy.module,
+                "rule": strategy.summary,
+                "settings": parameters.model_dump(mode="json"),
+            }
+        )
+    if as_json:
+        click.echo(json_text(found))
+        return
+    show_table(
+        STRATEGY_COLUMNS,
+        [
+            (
+                each["strategy"],
+                " ".join(each["signals"]),
+                each["family"],
+                "yes" if each["settings"]["is_enabled"] else "no",
+                share(each["settings"]["strength"]),
+                share(each["settings"]["confidence"]),
+                each["lookback"],
+                ", ".join(_set(name, value) for name, value in each["settings"].items() if name not in shared)
+                + _filtered(each["settings"]["higher_timeframe_trend"]),
+                each["rule"].replace("``", ""),
+            )
+            for each in found
+        ],
+    )
+
+
+def _set(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return f"{name}={str(value).lower()}"
+    if isinstance(value, float):
+        return f"{name}={value:g}"
+    return f"{name}={','.join(value) or 'none'}" if isinstance(value, list) else f"{name}={value}"
+
+
+def _filtered(mode: str) -> str:
+    """The filter that every strategy has, where it is on."""
+    return "" if mode == "off" else f", higher_timeframe_trend={mode}"
 
 
 @click.command("indicators")

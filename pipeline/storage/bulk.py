@@ -21,6 +21,7 @@ from pipeline.storage.address import DatabaseAddress
 
 BOOKKEEPING = frozenset({"recorded_at", "first_seen_at"})  # written once, never compared
 BATCH_ROWS = 65_536
+ANALYZED_FROM = 5_000  # rows written at once
 
 
 class Reader:
@@ -113,7 +114,7 @@ def bulk_upsert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, kee
     if "recorded_at" in table.c:
         changed["recorded_at"] = sa.func.now()
     merged = merged.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed, where=differs)
-    return affected(conn, merged)
+    return _counted(conn, table, affected(conn, merged))
 
 
 def bulk_insert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> int:
@@ -123,6 +124,14 @@ def bulk_insert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> int
     staging = copy_to_staging(conn, table, rows)
     added = insert(table).from_select(list(rows.columns), staged_rows(staging, table)).on_conflict_do_nothing()
     return affected(conn, added)
+
+
+def _counted(conn: sa.Connection, table: sa.Table, written: int) -> int:
+    """``written``; after many rows the planner is told of them, whose next guess would be about the table before."""
+    if written >= ANALYZED_FROM:
+        indexed = {c.name for index in (table.primary_key, *table.indexes) for c in index.columns}
+        conn.execute(sa.text(f'ANALYZE "{table.name}" ({", ".join(sorted(indexed))})'))
+    return written
 
 
 def staged_rows(staging: sa.Table, table: sa.Table) -> sa.Select[tuple[object, ...]]:

@@ -168,6 +168,8 @@ AS s(series_id, after, until)"""
             "untils": [span.until for span in spans],
         },
     )
+    # Nobody has counted a new table, and for a guess of thousands of spans the planner reads whole tables.
+    conn.execute(sa.text("ANALYZE pg_temp.spans"))
 
 
 def _reach(conn: sa.Connection, series: Sequence[Series], until: datetime) -> dict[Series, tuple[datetime, datetime]]:

@@ -1,6 +1,6 @@
 """Chart pattern completion: a close completes a chart pattern, or a candle pattern ends a move."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from pipeline.strategies.definition import Fraction, StrategyParameters, strateg
 _CHARTS = {BUY: "bullish_patterns", SELL: "bearish_patterns"}
 _CANDLES = {BUY: "bullish_candles", SELL: "bearish_candles"}
 _ALL = (*CHART_PATTERNS, *BULLISH_CANDLES, *BEARISH_CANDLES)
+UNKNOWN = "unknown"
 
 Flags = npt.NDArray[np.bool_]
 
@@ -67,6 +68,13 @@ def _seen(side: int, inputs: Mapping[str, float], parameters: ChartPatternComple
     ]
 
 
+def _told(columns: Block, parameters: ChartPatternCompletionParameters, side: int, seen: Sequence[str]) -> str:
+    """The patterns of a side in words; what is unknown is said only where nothing was seen."""
+    names = (_CHARTS[side], _CANDLES[side])
+    is_unknown = any(isnan(value_at(columns[name])) and _counted(parameters, name) for name in names)
+    return in_words(seen) or (UNKNOWN if is_unknown else "none")
+
+
 def _describe(side: int, inputs: Mapping[str, float], parameters: ChartPatternCompletionParameters) -> str:
     return f"Completed {in_words(_seen(side, inputs, parameters))}, which points {'up' if side == BUY else 'down'}"
 
@@ -74,6 +82,7 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: ChartPatternCo
 def _checks(columns: Block, parameters: ChartPatternCompletionParameters) -> tuple[Check, ...]:
     last = {name: value_at(frame) for name, frame in columns.items()}
     seen = {side: _seen(side, last, parameters) for side in (BUY, SELL)}
+    told = {side: _told(columns, parameters, side, names) for side, names in seen.items()}
     is_chart = {side: any(name in CHART_PATTERNS for name in names) for side, names in seen.items()}
     return tuple(
         check
@@ -82,15 +91,15 @@ def _checks(columns: Block, parameters: ChartPatternCompletionParameters) -> tup
             Check(
                 side=side,
                 asks=f"patterns that point {word} and were completed by this close",
-                found=in_words(seen[side]) or "none",
+                found=told[side],
                 wanted="one or more of those that count",
-                is_met=bool(seen[side]),
+                is_met=None if told[side] == UNKNOWN else bool(seen[side]),
             ),
             Check(
                 side=side,
                 asks="patterns that point the other way",
-                found=in_words(seen[-side]) or "none",
-                wanted="none, or candle patterns against a chart pattern",
+                found=told[-side],
+                wanted="none that is known, or candle patterns against a chart pattern",
                 is_met=not seen[-side] or (is_chart[side] and not is_chart[-side]),
             ),
         )

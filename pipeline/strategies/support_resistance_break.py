@@ -40,7 +40,9 @@ def _describe(side: int, inputs: Mapping[str, float], parameters: SupportResista
     level, touches = inputs[f"previous_{name}"], int(inputs[f"previous_{name}_touches"])
     distance = abs(inputs["close"] - level) / inputs["atr_14"] if inputs["atr_14"] else 0.0
     times = "once" if touches == 1 else f"{touches} times"
-    return f"Close broke {direction} {name} {level:,.6g}, touched {times}, by {distance:.2f} ATR on high volume"
+    usual = inputs["volume_median_20"]
+    volume = f"{inputs['volume'] / usual:.1f} times the median volume" if usual else "volume where there was none"
+    return f"Close broke {direction} {name} {level:,.6g}, touched {times}, by {distance:.2f} ATR on {volume}"
 
 
 def _limits(parameters: SupportResistanceBreakParameters, atr: Values, close: Values) -> Values:

@@ -12,6 +12,7 @@ from pipeline.cli import COMMANDS
 from pipeline.cli.display import Column, as_text, json_text, price, seconds, show_table
 from pipeline.cli.inspecting import leaves
 from pipeline.cli.listing import show_signals
+from pipeline.domain.timeframe import HIGHER_TIMEFRAMES
 from pipeline.settings import Settings, load_settings
 from tests.support.candle_rows import START
 from tests.support.cli import words
@@ -113,13 +114,16 @@ def test_every_setting_stands_in_the_settings_page_with_its_default(tmp_path, mo
         monkeypatch.delenv(name, raising=False)
     rows = re.findall(r"^\| `([a-z0-9_.]+)` \| (.*?) \|", documented("settings.md"), flags=re.MULTILINE)
     stated = dict(rows)
-    # The strategies' own settings stand on their page, where another test asks for them.
-    described = [(path, value) for path, value in leaves(load_settings()) if path[0] not in ("expiry", "strategies")]
+    # The strategies' own settings stand on their page, where another test asks for them; tables by timeframe in a row.
+    told_otherwise = ("expiry", "strategies", "higher_timeframes")
+    described = [(path, value) for path, value in leaves(load_settings()) if not {*path[:2]} & {*told_otherwise}]
     defaults = {".".join(path): value for path, value in described}
 
     assert len(rows) == len(stated)
     assert set(stated) == set(defaults)
     assert "`expiry.bars.<timeframe>`" in documented("settings.md")
+    higher = ", ".join(f"`{lower}` {higher}" for lower, higher in HIGHER_TIMEFRAMES.items())
+    assert f"| `context.higher_timeframes.<timeframe>` | {higher} |" in documented("settings.md")
     for key, value in defaults.items():
         expected = "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
         assert stated[key] == expected, key

@@ -5,6 +5,13 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of one language on a page of the project, in order."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [block for found, block in FENCE.findall(text) if found == language]
 
 
 def failures_on(page: str) -> list[str]:

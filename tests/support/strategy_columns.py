@@ -21,8 +21,9 @@ from pipeline.domain.signal import Source
 from pipeline.indicators.catalogue import INDICATORS
 from pipeline.indicators.compute import evaluate
 from pipeline.indicators.structure import PATTERN_COLUMNS, structure
+from pipeline.strategies.columns import READ_OFF_CANDLES, READABLE
 from pipeline.strategies.crossing import ABOVE, BELOW, CROSS_LOOKBACK, as_sides, last_event, relation
-from pipeline.strategies.definition import READ_OFF_CANDLES, READABLE, Fraction, Strategy, StrategyParameters, strategy
+from pipeline.strategies.definition import Fraction, Strategy, StrategyParameters, strategy
 from tests.support.market import flat_market, grid, random_walk
 
 SYMBOL = "BTC/USDT"

@@ -19,19 +19,13 @@ from pipeline.strategies.definition import Strategy
 from pipeline.strategies.registry import discover
 from tests.support.lookahead import first_rewrite
 from tests.support.market import random_walk
-from tests.support.pages import ROOT
+from tests.support.pages import FENCE, ROOT, blocks
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 }
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The fenced blocks of one language, in order."""
-    return [text for found, text in FENCE.findall(PAGES[page]) if found == language]
 
 
 def prose(page: str) -> str:

@@ -76,6 +76,7 @@ def test_f10_a_short_history_leaves_unknown_what_it_is_too_short_for(n_candles):
         },
         **{"bb_middle": 19, "bb_upper": 19, "bb_lower": 19, "bb_width": 19, "bb_percent": 19},
         **{"realised_volatility_20": 20, "trend_state": 199},
+        **{"bullish_candles": 19, "bearish_candles": 19, "doji_candles": 19},
     }
 
 

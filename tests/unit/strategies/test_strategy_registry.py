@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.strategies import registry
-from pipeline.strategies.definition import KEY_PATTERN, READABLE, StrategyParameters
+from pipeline.strategies.columns import READABLE
+from pipeline.strategies.definition import KEY_PATTERN, StrategyParameters
 from pipeline.strategies.registry import MAX_REACH, STRATEGIES, discover
 from pipeline.strategies.rsi import RsiParameters
 from pipeline.strategies.sma_crossover import SmaCrossoverParameters
@@ -163,7 +164,7 @@ def test_two_strategies_that_emit_one_name_are_refused_with_both_files(folder):
         (strategy_file().replace("lookback=1", "lookback=-1"), "lookback must be 0 or more bars, was -1"),
         (strategy_file().replace('("close",)', "()"), "must read a column at least"),
         (strategy_file().replace('("close",)', '("close", "sma_30")'), "obv, volume_median_20, "),
-        (strategy_file().replace('("close",)', '("close", "sma_30")'), "volume, were sma_30 (last_move)"),
+        (strategy_file().replace('("close",)', '("close", "sma_30")'), "extra.<column>; were sma_30 (last_move)"),
         (strategy_file().replace("Fraction = 0.5", "Fraction"), "each parameter must have a default"),
         (strategy_file().replace('"""Follow the last move', 'del parameters; """'), "must have a docstring"),
     ],
