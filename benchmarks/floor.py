@@ -28,7 +28,16 @@ from pipeline.storage.bulk import literal_sql
 from pipeline.storage.database import Database
 from pipeline.storage.history import CANDLE_COLUMNS
 
-WRITTEN = ("indicators", "market_conditions", "candidate_signals", "risk_decisions", "trading_signals")
+WRITTEN = (
+    *("indicators", "price_levels", "chart_patterns", "market_conditions"),
+    *("candidate_signals", "risk_decisions", "trading_signals"),
+)
+CLOSES = ("close_at", "known_at", "completed_at", "candle_close_at")  # what a table calls a row's close
+CANDLE_SHAPES = (
+    *(talib.CDLENGULFING, talib.CDLHAMMER, talib.CDLHANGINGMAN, talib.CDLSHOOTINGSTAR, talib.CDLMORNINGSTAR),
+    *(talib.CDLMORNINGDOJISTAR, talib.CDLEVENINGSTAR, talib.CDLEVENINGDOJISTAR, talib.CDLDOJI),
+    *(talib.CDLLONGLEGGEDDOJI, talib.CDLDRAGONFLYDOJI, talib.CDLGRAVESTONEDOJI),
+)
 REPEATS = 5
 
 Question = sa.Select[tuple[object, ...]] | sa.TextClause
@@ -69,14 +78,17 @@ def floor(home: Path, name: str, tick: int) -> Figures:
     }
 
 
-def talib_block(columns: dict[str, Array]) -> list[Array]:
+def talib_block(columns: dict[str, Array], *, with_shapes: bool = True) -> list[Array]:
     """What TA-Lib has of our indicators, for arrays of shape (n_symbols, n_candles); each row is contiguous."""
     found: list[Array] = []
-    for high, low, close, volume in zip(*(columns[c] for c in ("high", "low", "close", "volume")), strict=True):
+    fields = ("open", "high", "low", "close", "volume")
+    for start, high, low, close, volume in zip(*(columns[c] for c in fields), strict=True):
         found += [talib.SMA(close, window) for window in (20, 50, 200)]
         found += [talib.EMA(close, window) for window in (12, 26)]
         found += [talib.RSI(close), *talib.MACD(close), *talib.BBANDS(close, 20, 2, 2)]
         found += [talib.ATR(high, low, close), talib.ADX(high, low, close), talib.OBV(close, volume)]
+        if with_shapes:
+            found += [shape(start, high, low, close) for shape in CANDLE_SHAPES]
     return found
 
 
@@ -115,7 +127,7 @@ def _counting(name: str, at: datetime) -> sa.Select[Any]:
 
 
 def _close_at(table: sa.Table) -> str:
-    return "close_at" if "close_at" in table.c else "candle_close_at"
+    return next(name for name in CLOSES if name in table.c)
 
 
 def _copied(conn: psycopg.Connection, name: str, at: datetime) -> bytes:

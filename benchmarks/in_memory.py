@@ -18,9 +18,12 @@ from pipeline.stages import rules_of
 from pipeline.strategies.registry import STRATEGIES
 from tests.support.market import random_walk
 from tests.support.reference_indicators import candles_of, ta_columns
+from tests.support.strategy_columns import bar_columns
 
 N_SYMBOLS, N_BARS = 500, 1_000
-BEYOND_VECTORBT = ("adx_14", "volume_median_20", "realised_volatility_20")  # what vectorbt does not have
+BEYOND_PEERS = ("candle_patterns",)  # what the peers do not have; nor have they levels or chart patterns
+BEYOND_VECTORBT = (*BEYOND_PEERS, "adx_14", "volume_median_20", "realised_volatility_20")
+COMPARED = tuple(name for name in INDICATORS if name not in BEYOND_PEERS)
 TA_SYMBOLS = 10  # `ta` is slow and its time proportional to the symbols
 
 
@@ -33,16 +36,18 @@ def in_memory(home: object) -> Figures:
     """Case: processor seconds of every contestant over the same candles, and the peak memory of ours."""
     block = market()
     arrays = {name: contiguous(frame.to_numpy()) for name, frame in block.items()}
-    ours = median_seconds(lambda: indicators_and_sides(block), clock=time.process_time)
-    indicators = median_seconds(lambda: evaluate(block), 3, time.process_time)
+    ours = median_seconds(lambda: indicators_and_sides(block, COMPARED), clock=time.process_time)
+    indicators = median_seconds(lambda: evaluate(block, COMPARED), 3, time.process_time)
+    everything = median_seconds(lambda: indicators_and_sides(block), 3, time.process_time)
     signals = median_seconds(lambda: indicators_and_signals(block), 1, time.process_time)
     peak = peak_memory()
-    talib_s = median_seconds(lambda: talib_block(arrays), clock=time.process_time)
+    talib_s = median_seconds(lambda: talib_block(arrays, with_shapes=False), clock=time.process_time)
     some = [candles_of(block, symbol) for symbol in symbols_of(TA_SYMBOLS)]
     ta_s = median_seconds(lambda: [ta_columns(candles) for candles in some], 1, time.process_time)
     return {
         "seconds": ours,
         "indicators_s": indicators,
+        "everything_s": everything,
         "signals_s": signals,
         "signals": len(indicators_and_signals(block)),
         "talib_s": talib_s,
@@ -56,22 +61,26 @@ def beside_peers(home: object) -> Figures:
     block = market()
     common = [name for name in INDICATORS if name not in BEYOND_VECTORBT]
     return {
-        "seconds": median_seconds(lambda: indicators_and_sides(block), clock=time.process_time),
+        "seconds": median_seconds(lambda: indicators_and_sides(block, COMPARED), clock=time.process_time),
         "as_vectorbt_s": median_seconds(lambda: indicators_and_sides(block, common), clock=time.process_time),
         "peak": peak_memory(),
     }
 
 
-def indicators_and_sides(block: Block, names: Collection[str] = tuple(INDICATORS)) -> int:
-    """Indicators, and what each strategy says on every bar: BUY, SELL or nothing. How often it says something."""
-    columns = evaluate(block, names) | {"close": block["close"]}
+def indicators_and_sides(block: Block, names: Collection[str] | None = None) -> int:
+    """Indicators, and what each strategy says on every bar: BUY, SELL or nothing. How often it says something.
+
+    With ``names`` only these indicators, no levels and no patterns, and the strategies that can do with them.
+    """
+    columns = bar_columns(block) if names is None else evaluate(block, names) | {"close": block["close"]}
     parameters = load_settings().strategies
-    return sum(int(np.count_nonzero(each.sides(columns, parameters[key]))) for key, each in STRATEGIES.items())
+    able = {key: each for key, each in STRATEGIES.items() if set(each.columns(parameters[key])) <= set(columns)}
+    return sum(int(np.count_nonzero(each.sides(columns, parameters[key]))) for key, each in able.items())
 
 
 def indicators_and_signals(block: Block) -> list[Signal]:
     """Every indicator and every advice of every strategy, as objects with what was seen."""
-    columns = evaluate(block) | {"close": block["close"]}
+    columns = bar_columns(block)
     everywhere = block["close"].notna()
     reasons = everywhere.astype(object).where(~everywhere, None)
     usable = usable_bars(block["is_filled"], reasons, everywhere)

@@ -102,7 +102,7 @@ def analyse(
     *,
     carry: Carry | None,
     jumped_at: Mapping[str, datetime],
-    known_atr: pd.DataFrame | None = None,
+    known_ratios: pd.DataFrame | None = None,
 ) -> Analysis:
     """Indicators, structure and market conditions of the bars with ``keep_from <= open_at <= keep_to``.
 
@@ -114,15 +114,17 @@ def analyse(
         On-balance volume and close on the bar before the first one computed, of symbols that have one.
     jumped_at
         Open of the first price jump that nobody has accepted, by symbol.
-    known_atr
-        `atr_14` of the `CONDITION_BARS` before ``keep_from``, which are then not computed once more.
+    known_ratios
+        `atr_ratio` of the `CONDITION_BARS` before ``keep_from``, which are then not computed once more.
     """
     conditions_from = keep_from - CONDITION_BARS * timeframe.duration
-    compute_from = conditions_from if known_atr is None else keep_from
+    compute_from = conditions_from if known_ratios is None else keep_from
     columns = compute(candles, timeframe, compute_from, keep_to, carry)
-    atr = columns["atr_14"] if known_atr is None else pd.concat([known_atr, columns["atr_14"]])
-    ratios = atr_ratio(atr, candles["close"].loc[conditions_from:keep_to])
-    found = structure(candles, atr, keep_from)
+    ratios = atr_ratio(columns["atr_14"], candles["close"].loc[compute_from:keep_to])
+    if known_ratios is not None:
+        ratios = pd.concat([known_ratios, ratios])
+    # The range is taken from its ratio, which is stored, so that a tick has the same bits as a replay.
+    found = structure(candles, ratios * candles["close"].loc[conditions_from:keep_to], keep_from)
     filled = candles["is_filled"].loc[conditions_from:keep_to]
     share = filled_share(filled).loc[keep_from:]
     jumps = np.array([np.datetime64("NaT", "us")] * len(share.columns))

@@ -96,12 +96,12 @@ def analyse_group(
     known = (
         read_block(
             database,
-            tables.indicators,
-            ("atr_14",),
+            tables.market_conditions,
+            ("atr_ratio",),
             group,
             conditions_from,
             keep_from - timeframe.duration,
-        )["atr_14"]
+        )["atr_ratio"]
         if is_extending
         else None
     )
@@ -112,7 +112,7 @@ def analyse_group(
         keep_to,
         carry=obv_carry(database, group, compute_from),
         jumped_at=open_jumps(database, group),
-        known_atr=known,
+        known_ratios=known,
     )
     return AnalysedGroup(group, {name: frame.loc[keep_from:] for name, frame in candles.items()}, analysis)
 

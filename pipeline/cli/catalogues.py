@@ -34,8 +34,8 @@ SECTION = "NAME"  # stands for the name that a section of the settings gets
 def strategies_command(as_json: bool) -> None:
     """List the strategies with their settings as they are in force: every file in pipeline/strategies is one.
 
-    Each has a section [strategies.NAME] of signals.toml. "Looks back" counts bars. docs/strategies.md explains the rules,
-    CONTRIBUTING.md how to add one.
+    Each has a section [strategies.NAME] of signals.toml. "Looks back" counts bars. docs/strategies.md explains the
+    rules, CONTRIBUTING.md how to add one.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def strategies_command(as_json: bool) -> None:
 
     settings = load_settings()
     shared = set(StrategyParameters.model_fields)
-    found = []
+    found: list[dict[str, Any]] = []
     for key, strategy in STRATEGIES.items():
         parameters = settings.strategies[key]
         found.append(

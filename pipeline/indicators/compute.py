@@ -15,11 +15,12 @@ import pandas as pd
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.timeframe import Timeframe
-from pipeline.indicators.catalogue import CANDLE_FIELDS, COLUMNS, INDICATORS, Indicator, Memory
+from pipeline.indicators.catalogue import CANDLE_FIELDS, COLUMNS, INDICATORS, WARM_UP_BARS, Indicator, Memory
 from pipeline.indicators.columns import Array, pack, unpack
 from pipeline.indicators.volume import Carry, obv
 from pipeline.indicators.windows import Segment, segments
 
+SHORT_MEMORY = 64  # bars; what forgets so soon need not begin with the slowest average
 SERIES_AT_ONCE = 1024  # windows computed side by side: many share the cost of a call, few fill the memory
 
 
@@ -83,7 +84,8 @@ def compute(
 
     rows = slice(first - begin, last - begin + 1)
     kept = _windowed(candles, rows)
-    kept |= _fading(candles, begin, pieces)
+    for warm_up, names in _fading_together().items():
+        kept |= _fading(candles, begin, list(segments(first, last, warm_up)), names)
     kept["obv"] = _on_balance_volume(candles["close"], candles["volume"], rows, obv_carry)
     return {column: kept[column] for column in COLUMNS}
 
@@ -100,9 +102,18 @@ def _windowed(candles: Block, rows: slice) -> Block:
     return kept
 
 
-def _fading(candles: Block, begin: int, pieces: Sequence[Segment]) -> Block:
+def _fading_together() -> dict[int, list[str]]:
+    """The indicators with a fading memory that begin at the same bars: those of a short one, and all others."""
+    found: dict[int, list[str]] = {}
+    for indicator in INDICATORS.values():
+        if indicator.memory is Memory.FADING:
+            is_short = indicator.warm_up <= SHORT_MEMORY and set(indicator.inputs) <= set(CANDLE_FIELDS)
+            found.setdefault(indicator.warm_up if is_short else WARM_UP_BARS, []).append(indicator.name)
+    return found
+
+
+def _fading(candles: Block, begin: int, pieces: Sequence[Segment], names: Sequence[str]) -> Block:
     """The columns with a fading memory, each segment of bars from its own anchored start."""
-    names = [indicator.name for indicator in INDICATORS.values() if indicator.memory is Memory.FADING]
     fields = {name for indicator in _with_inputs(names) for name in indicator.inputs} & set(CANDLE_FIELDS)
     arrays = {field: unpack(candles[field]) for field in sorted(fields)}
     first, last = pieces[0].keep_from, pieces[-1].keep_to

@@ -32,7 +32,7 @@ LEVEL_HISTORY = LIFE_BARS + CLUSTER_BARS + 2 * SIDE_BARS  # bars before a bar on
 FORMED, BROKEN, MERGED = 0, 1, 2
 EVENTS = ("formed", "broken", "merged")
 
-_LEVELS_AT_ONCE = 8_192  # each with LIFE_BARS closes in memory
+_LEVELS_AT_ONCE = 1_024  # each with LIFE_BARS closes: few enough for the processor's cache
 
 Signs = npt.NDArray[np.int8]
 
@@ -118,12 +118,13 @@ def nearest_levels(levels: Levels, closes: Array, atr: Array, keep_from: int) ->
     below, above = np.full(shape, -np.inf), np.full(shape, np.inf)
     touches_below, touches_above = np.full(shape, np.nan), np.full(shape, np.nan)
     changes = []
+    lower, upper = closes - BREAK_ATR * atr, closes + BREAK_ATR * atr
     known = levels.pivots.known
     alive = np.flatnonzero((levels.end >= keep_from) & (levels.end > known))  # two swings may be known at one close
     for start in range(0, len(alive), _LEVELS_AT_ONCE):
         numbers = alive[start : start + _LEVELS_AT_ONCE]
         some = _some(levels, numbers)
-        roles = _roles(some, closes, atr)
+        roles = _roles(some, closes, lower, upper)
         changes.append(_changes(numbers, some, roles, keep_from, n_bars))
         bars = some.pivots.known[:, np.newaxis] + np.arange(LIFE_BARS)
         counts = (bars >= keep_from) & (bars < np.minimum(some.end, n_bars)[:, np.newaxis])
@@ -141,14 +142,17 @@ def nearest_levels(levels: Levels, closes: Array, atr: Array, keep_from: int) ->
     return found, pd.concat([empty, *changes], ignore_index=True)
 
 
-def _roles(levels: Levels, closes: Array, atr: Array) -> Signs:
-    """Shape (n_levels, LIFE_BARS): +1 support or -1 resistance on each bar since the level is known."""
+def _roles(levels: Levels, closes: Array, lower: Array, upper: Array) -> Signs:
+    """Shape (n_levels, LIFE_BARS): +1 support or -1 resistance on each bar since the level is known.
+
+    ``lower`` and ``upper`` are the closes less and plus the distance that breaks a level.
+    """
     bars = levels.pivots.known[:, np.newaxis] + np.arange(LIFE_BARS)
-    cells = levels.pivots.series[:, np.newaxis], np.minimum(bars, closes.shape[1] - 1)
-    distance = closes[cells] - levels.price[:, np.newaxis]
-    limit = BREAK_ATR * atr[cells]
-    sign = (distance >= limit).view(np.int8) - (distance <= -limit).view(np.int8)
-    start = np.where(distance[:, 0] == 0, -levels.pivots.kind, np.sign(distance[:, 0]))
+    cells = levels.pivots.series[:, np.newaxis] * closes.shape[1] + np.minimum(bars, closes.shape[1] - 1)
+    price = levels.price[:, np.newaxis]
+    sign = (lower.take(cells) >= price).view(np.int8) - (upper.take(cells) <= price).view(np.int8)
+    distance = closes[levels.pivots.series, levels.pivots.known] - levels.price
+    start = np.where(distance == 0, -levels.pivots.kind, np.sign(distance))
     sign[:, 0] = np.where(np.isnan(start), -levels.pivots.kind, start)
     decided = np.maximum.accumulate(np.where(sign != 0, np.arange(LIFE_BARS, dtype=np.int16), 0), axis=1)
     roles: Signs = np.take_along_axis(sign, decided, axis=1)

@@ -32,10 +32,13 @@ def history_start(position: int) -> int:
     return position // SEGMENT * SEGMENT - WARM_UP_BARS
 
 
-def segments(first: int, last: int) -> Iterator[Segment]:
-    """The pieces, oldest first, in which the bars from ``first`` to ``last`` (inclusive) are computed."""
+def segments(first: int, last: int, warm_up: int = WARM_UP_BARS) -> Iterator[Segment]:
+    """The pieces, oldest first, in which the bars from ``first`` to ``last`` (inclusive) are computed.
+
+    ``warm_up`` is that of the indicators which are computed together; each begins so many bars before its segment.
+    """
     keep_from = first
     while keep_from <= last:
         keep_to = min(last, (keep_from // SEGMENT + 1) * SEGMENT - 1)
-        yield Segment(history_start(keep_from), keep_from, keep_to)
+        yield Segment(keep_from // SEGMENT * SEGMENT - warm_up, keep_from, keep_to)
         keep_from = keep_to + 1

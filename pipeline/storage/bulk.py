@@ -21,7 +21,7 @@ from pipeline.storage.address import DatabaseAddress
 
 BOOKKEEPING = frozenset({"recorded_at", "first_seen_at"})  # written once, never compared
 BATCH_ROWS = 65_536
-ANALYZED_FROM = 5_000  # rows written at once
+ANALYZED_FROM, ANALYZED_SHARE = 5_000, 0.2  # rows written at once, and as a share of the table
 
 
 class Reader:
@@ -127,9 +127,14 @@ def bulk_insert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> int
 
 
 def _counted(conn: sa.Connection, table: sa.Table, written: int) -> int:
-    """``written``; after many rows the planner is told of them, whose next guess would be about the table before."""
-    if written >= ANALYZED_FROM:
-        indexed = {c.name for index in (table.primary_key, *table.indexes) for c in index.columns}
+    """``written``; where a table has grown much the planner is told, whose next guess would be about the one before."""
+    if written < ANALYZED_FROM:
+        return written
+    known = conn.scalar(
+        sa.text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)"), {"name": table.name}
+    )
+    if written >= ANALYZED_SHARE * (known or 0):
+        indexed = {c.name for c in table.primary_key} | {c.name for index in table.indexes for c in index.columns}
         conn.execute(sa.text(f'ANALYZE "{table.name}" ({", ".join(sorted(indexed))})'))
     return written
 

@@ -20,6 +20,8 @@ from pipeline.storage.history import SeriesGroup, bar_index, read_block
 from pipeline.storage.universe import universe
 from pipeline.strategies.columns import EXTRA, HIGHER, READ_OFF_CANDLES, REFERENCE
 
+SHALLOW = 8  # bars: columns that are read no deeper are read together, for a question costs more than some rows
+
 
 def read_columns(
     database: Database,
@@ -31,13 +33,14 @@ def read_columns(
     reference_symbol: str,
     higher: Timeframe | None,
 ) -> Block:
-    """The columns named in ``depths`` for the bars from so many before ``first_open`` to ``last_open``.
+    """The columns named in ``depths`` for the bars from so many, or a few more, before ``first_open`` to ``last_open``.
 
     Each frame has the shape (n_bars of its own depth, n_symbols); NaN where there is no row, or no such series.
     """
     names_by_read: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    shallow = max((depth for depth in depths.values() if depth <= SHALLOW), default=0)
     for name, depth in depths.items():
-        names_by_read[_prefix(name), depth].append(name)
+        names_by_read[_prefix(name), max(depth, shallow)].append(name)
     columns: Block = {}
     for (prefix, depth), names in names_by_read.items():
         begin = first_open - depth * group.timeframe.duration

@@ -196,7 +196,7 @@ def _rows(spans: Sequence[Span], signals: Iterable[TradingSignal], occasion: Occ
     rows = pd.DataFrame(
         [
             {
-                "id": str(signal_id(s.key, occasion.origin, occasion.scope)),
+                "id": str(signal_id(key, occasion.origin, occasion.scope)),
                 "symbol": s.series.symbol,
                 "signal_type": s.signal_type.value,
                 "strategy": s.strategy,
@@ -213,7 +213,7 @@ def _rows(spans: Sequence[Span], signals: Iterable[TradingSignal], occasion: Occ
                 "status": (SignalStatus.EXPIRED if s.expires_at <= as_of else SignalStatus.ACTIVE).value,
                 "metadata": _json(s.metadata),
                 "user_id": None if s.user_id is None else str(s.user_id),
-                "signal_key": str(s.key),
+                "signal_key": str(key),
                 "series_id": ids[s.series],
                 "exchange": s.series.exchange,
                 "candle_close_at": s.created_at,
@@ -228,6 +228,7 @@ def _rows(spans: Sequence[Span], signals: Iterable[TradingSignal], occasion: Occ
                 "is_conflicting": s.is_conflicting,
             }
             for s in signals
+            for key in [s.key]
         ],
         columns=_STORED_COLUMNS,
     )
