@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from pipeline.run_tags import CHAIN_JOB
+
 CHAIN = (
     *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions"),
     *("technical_signals", "risk_filtered_signals", "trading_signals"),
@@ -14,7 +16,7 @@ draw_charts = dg.define_asset_job(
 )
 
 generate_signals = dg.define_asset_job(
-    "generate_signals",
+    CHAIN_JOB,
     selection=dg.AssetSelection.assets(*CHAIN),
     description="Candles to stored, ranked signals: the chain, in one process.",
     # A crash is retried by whoever finds it; an error of ours would only repeat itself.

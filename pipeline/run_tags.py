@@ -1,11 +1,14 @@
-"""The tags by which time and origin enter a run of Dagster; without Dagster, so that the command loads fast.
+"""How runs of Dagster are called and tagged; without Dagster, so that the command loads fast.
 
-Whoever starts a run writes them; `resources.clock` reads them.
+The tags are how time and origin enter a run: whoever starts it writes them, `resources.clock` reads them.
 """
 
 from datetime import date, datetime
 
 from pipeline.domain.signal import Origin
+
+CHAIN_JOB = "generate_signals"
+CHAIN_SCHEDULE = "signals_at_every_close"
 
 AS_OF = "signals/as_of"
 ORIGIN = "signals/origin"

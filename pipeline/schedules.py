@@ -23,7 +23,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-SCHEDULED_LIVE = {run_tags.ORIGIN: Origin.LIVE.value, "dagster/schedule_name": "signals_at_every_close"}
+SCHEDULED_LIVE = {run_tags.ORIGIN: Origin.LIVE.value, "dagster/schedule_name": run_tags.CHAIN_SCHEDULE}
 
 
 def cron_of(timeframe: Timeframe) -> str:
@@ -47,7 +47,7 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
 
     @dg.schedule(
         job=generate_signals,
-        name="signals_at_every_close",
+        name=run_tags.CHAIN_SCHEDULE,
         cron_schedule=cron_of(cadence),
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING if is_running else dg.DefaultScheduleStatus.STOPPED,

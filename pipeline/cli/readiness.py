@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.domain import errors
+from pipeline.run_tags import CHAIN_JOB, CHAIN_SCHEDULE
 from pipeline.storage.log_files import last_lines
 
 ASK_EVERY_S = 0.5  # until it works
@@ -32,20 +33,22 @@ QUESTION = """{
     ... on Workspace { locationEntries { locationOrLoadError {
       ... on PythonError { ...reason }
       ... on RepositoryLocation { repositories { schedules {
-        scheduleState { status } futureTicks(limit: 1) { results { timestamp } }
+        name scheduleState { status } futureTicks(limit: 1) { results { timestamp } }
       } } }
     } } }
   }
-  runsOrError(limit: 1) { ... on Runs { results { status creationTime } } }
+  runsOrError(filter: {pipelineName: "CHAIN_JOB"}, limit: 1) { ... on Runs { results { status creationTime } } }
   instance { daemonHealth { daemonStatus(daemonType: "SCHEDULER") { lastHeartbeatTime } } }
 }
-fragment reason on PythonError { message className stack errorChain { error { message className stack } } }"""
+fragment reason on PythonError {
+  message className stack errorChain { error { message className stack } }
+}""".replace("CHAIN_JOB", CHAIN_JOB)
 RELOAD = "mutation { reloadWorkspace { __typename } }"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of Dagster's, whoever started it."""
+    """A run of the chain, whoever started it."""
 
     status: str  # Dagster's word for it: QUEUED, STARTED, SUCCESS, FAILURE, ...
     created_at: datetime
@@ -59,7 +62,7 @@ class Work:
     error: str = ""  # why it is not; empty while it is being loaded, or while its process is being started
     heartbeat_at: datetime | None = None  # when the scheduler last said that it lives, maybe of an earlier service
     last_run: Run | None = None
-    next_run_at: datetime | None = None  # of the schedules that are switched on
+    next_run_at: datetime | None = None  # of the chain, if its schedule is switched on
 
 
 def ask(url: str) -> Work | None:
@@ -145,7 +148,7 @@ def _next_ticks(locations: list[dict[str, Any] | None]) -> list[datetime]:
         _instant(tick["timestamp"])
         for repository in repositories
         for schedule in repository["schedules"]
-        if schedule["scheduleState"]["status"] == "RUNNING"
+        if schedule["name"] == CHAIN_SCHEDULE and schedule["scheduleState"]["status"] == "RUNNING"
         for tick in schedule["futureTicks"]["results"]
     ]
 

@@ -179,7 +179,11 @@ CREATE TRIGGER see AFTER INSERT OR UPDATE ON trading_signals FOR EACH ROW EXECUT
 def test_f42_a_backfill_of_the_past_emits_nothing_leaves_live_rows_alone_and_notes_differences(next_tick):
     with a_copy(next_tick.twin) as address:
         query(address.libpq, f"UPDATE trading_signals SET confidence = 0.123 WHERE created_at = '{NOON - HOUR}'")
-        live = [f"SELECT * FROM {table} WHERE origin = 'live'" for table in CHAIN_TABLES[3:]]
+        live = [
+            f"SELECT * FROM {table} WHERE origin = 'live'"
+            for table in CHAIN_TABLES
+            if "origin" in tables.metadata.tables[table].c
+        ]
         before = [told(address, query) for query in live]
 
         assert perform(address, BACKFILL) == 0

@@ -30,6 +30,8 @@ from tests.support.real_data import ROOT
 GROUPS = {
     "candles": "market",
     "indicators": "indicators",
+    "price_levels": "indicators",
+    "chart_patterns": "indicators",
     "market_conditions": "indicators",
     "technical_signals": "signals",
     "risk_filtered_signals": "signals",
@@ -119,7 +121,7 @@ class Up:
             if last is None
             else [("dagster/asset_partition_range_start", day), ("dagster/asset_partition_range_end", until_day)]
         )
-        selection = [{"path": [name]} for name in GROUPS]
+        selection = [{"path": [name]} for name, group in GROUPS.items() if group != "reports"]
         parameters = {
             "selector": {**LOCATION, "jobName": "__ASSET_JOB", "assetSelection": selection},
             "runConfigData": {},
