@@ -20,7 +20,7 @@ from pipeline.settings_sections import MarketSettings
 from pipeline.storage.accounts import HOUSE
 from pipeline.storage.chart_data import origins_of, read_material
 from pipeline.storage.database import Database
-from pipeline.storage.explaining import find_series, known_series, newest_close
+from pipeline.storage.explaining import check_scope, find_series, known_series, newest_close
 from pipeline.storage.history import Series
 from pipeline.storage.universe import exchange_of
 
@@ -58,8 +58,10 @@ def series_scene(
     """
     with database.begin() as conn:
         series, first_open, last_open = _range(conn, key, first_close, last_close)
+        stored = origins_of(conn, series, first_open, last_open, scope, profile)
+        if not stored:
+            check_scope(conn, scope)
         if origin is None:
-            stored = origins_of(conn, series, first_open, last_open, scope, profile)
             is_live = Origin.LIVE in stored or (not stored and scope == DEFAULT_SCOPE)
             origin = Origin.LIVE if is_live else Origin.REPLAY
     return build_scene(

@@ -35,17 +35,16 @@ from pipeline.market.health import HealthStatus
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings
-from pipeline.side_columns import side_columns
+from pipeline.side_columns import bar_side_columns, side_columns
 from pipeline.stages import analyse_group, rules_of
 from pipeline.storage.accounts import HOUSE, read_positions, read_profile
-from pipeline.storage.columns import read_columns
 from pipeline.storage.database import Database
 from pipeline.storage.explaining import (
     BarRows,
     StoredBars,
     StoredSeries,
+    check_scope,
     find_series,
-    has_rows,
     live_pass_at,
     market_of,
     newest_close,
@@ -54,7 +53,6 @@ from pipeline.storage.explaining import (
     read_bar_rows,
     read_bars_before,
     read_close,
-    scopes,
     series_state_at,
     stored_timeframes,
     unknown_series,
@@ -67,7 +65,6 @@ from pipeline.storage.past_settings import (
     read_configuration,
 )
 from pipeline.strategies.checks import value_at
-from pipeline.strategies.columns import is_beside
 from pipeline.strategies.registry import STRATEGIES
 
 
@@ -79,6 +76,7 @@ class _Judgement:
     profile: RiskProfile
     absent: frozenset[str]
     used: SettingsUsed
+    settings: Settings  # those of today, but with the extra indicators of the time
 
 
 def explain_bar(
@@ -122,16 +120,14 @@ def explain_bar(
                 f"{stored.first_open + key.timeframe.duration:%Y-%m-%d %H:%M}, was {wanted_at:%Y-%m-%d %H:%M}"
             )
         rows = read_bar_rows(conn, stored.series, close_at)
-        if scope != DEFAULT_SCOPE and not has_rows(conn, scope):
-            known = ", ".join(scopes(conn)) or "none"
-            raise DataContractError(f"scope must be one that has rows ({known}), was {scope}")
+        check_scope(conn, scope)
         passed_at = live_pass_at(conn, stored.series, close_at)
         chosen = origin or _origin(conn, rows, scope, close_at, is_passed=passed_at is not None)
         mine = _rows_of(rows, chosen, scope, profile)
         judgement = _judgement(conn, settings, mine, chosen, scope, profile, close_at, remarks)
         bars = read_bars_before(conn, stored, close_at, _depths(judgement.rules))
         state = series_state_at(conn, stored.series, wanted_at)
-        bar = _evidence(database, settings, stored, close_at, bars, judgement, remarks)
+        bar = _evidence(database, judgement.settings, stored, close_at, bars, judgement, remarks, scope)
         strategies = strategy_findings(bar.columns, bar.rules, bar.absent)
         signals = [*advised(bar, strategies), *other_sources(mine.candidates, key)]
         company = _company(conn, stored, close_at, chosen, scope, judgement, remarks) if signals else Company()
@@ -235,7 +231,7 @@ def _judgement(
     used = SettingsUsed(
         configuration_hash=None, found="current", code_version=__version__, words="the settings of today"
     )
-    return _Judgement(rules_of(settings), today, frozenset(), used)
+    return _Judgement(rules_of(settings), today, frozenset(), used, settings)
 
 
 def _of_the_time(
@@ -259,6 +255,7 @@ def _of_the_time(
             code_version=configuration.code_version,
             words=f"settings {configuration.configuration_hash}, which {made}",
         ),
+        settings.model_copy(update={"indicators": dict(past.indicators)}),
     )
 
 
@@ -282,6 +279,7 @@ def _evidence(
     bars: StoredBars,
     judgement: _Judgement,
     remarks: list[str],
+    scope: str,
 ) -> BarEvidence:
     """The bar as it is stored; what was not stored of it is computed from its candles."""
     assert stored.first_open is not None
@@ -295,7 +293,12 @@ def _evidence(
             "the next run computes them anew"
         )
     if bars.is_complete:
-        columns |= _beside(database, stored, close_at, columns, judgement.rules)
+        group = SeriesGroup(stored.series.key.exchange, stored.series.key.timeframe, (stored.series,))
+        columns |= bar_side_columns(
+            database, settings, group, columns["close"].index, judgement.rules, is_default=scope == DEFAULT_SCOPE
+        )
+    # Strategies that are switched off are asked too, as far as anything is known to them.
+    columns |= {name: columns["close"] * float("nan") for name in _depths(judgement.rules) if name not in columns}
     return BarEvidence(
         series=stored.series.key,
         close_at=close_at,
@@ -308,23 +311,6 @@ def _evidence(
         absent=judgement.absent,
         profile=judgement.profile,
     )
-
-
-def _beside(database: Database, stored: StoredSeries, close_at: datetime, columns: Block, rules: Rules) -> Block:
-    """Columns of extra indicators and of other series, where a strategy reads any."""
-    depths = {name: depth for name, depth in _depths(rules).items() if is_beside(name)}
-    if not depths:
-        return {}
-    key = stored.series.key
-    found = read_columns(
-        database,
-        SeriesGroup(key.exchange, key.timeframe, (stored.series,)),
-        depths,
-        *(close_at - key.timeframe.duration,) * 2,
-        reference_symbol=rules.reference_symbol,
-        higher=rules.higher_timeframes.get(key.timeframe),
-    )
-    return {name: frame.reindex(columns["close"].index) for name, frame in found.items()}
 
 
 def _computed(

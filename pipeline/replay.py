@@ -5,6 +5,7 @@ and not stored, so that two replays with different settings never meet.
 """
 
 import gc
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ from pipeline.storage.candidates import (
     store_configuration,
     store_decisions,
 )
+from pipeline.storage.comparison import BACKFILLED, LIVE
 from pipeline.storage.database import Database
 from pipeline.storage.signals import StoredSignals, store_replayed
 from pipeline.storage.spans import Span, groups_of, no_candles, split, window_spans
@@ -47,6 +49,7 @@ from pipeline.storage.universe import universe
 # Bars of all series that are judged and stored at once: the memory of a replay, however many years it has. Each part
 # also computes some 1,200 bars a series before its own.
 BARS_AT_ONCE = 100_000
+NAME_PATTERN = r"[\w.-]+"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +82,12 @@ def replay(
     Raises
     ------
     DataContractError
-        The name is the scope of live and backfilled rows, or there is nothing to replay.
+        The name is that of live or backfilled rows or cannot be typed, or there is nothing to replay.
     """
-    if name == DEFAULT_SCOPE:
-        raise DataContractError(f"a replay's name must be its own, was {name!r}: `signals backfill` writes that scope")
+    if name in (DEFAULT_SCOPE, LIVE, BACKFILLED):
+        raise DataContractError(f"a replay's name must be its own, was {name!r}, which means the house's own signals")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise DataContractError(f"a replay's name must be letters, digits, dots, dashes or underscores, was {name!r}")
     with database.chain_lock(name):
         with database.begin() as conn:
             series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)

@@ -157,8 +157,8 @@ def _shown(value: object) -> str:
 
 def _place(path: Sequence[str], file: Path, environment: Mapping[str, str], changes: Mapping[str, Any]) -> str:
     """Where a setting was written: the command line, a variable, or a line of the file; "" if nowhere."""
-    found = max(_traces(path, file, environment, changes), key=lambda trace: trace[0])
-    return found[1]
+    depth, place = max(_traces(path, file, environment, changes), key=lambda trace: trace[0])
+    return place if depth else ""
 
 
 def _depth(path: Sequence[str], file: Path, environment: Mapping[str, str], changes: Mapping[str, Any]) -> int:

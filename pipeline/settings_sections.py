@@ -127,7 +127,7 @@ class ContextSettings(Section):
         """To name one says nothing about another. Each must close whenever a bar of the other one does."""
         for lower, higher in value.items():
             if higher.seconds <= lower.seconds or higher.seconds % lower.seconds:
-                raise ValueError(f"must be a whole number of bars of {lower} and longer than one, was {higher}")
+                raise ValueError(f"{lower} must name a whole number of its bars, and more than one, was {higher}")
         return {**HIGHER_TIMEFRAMES, **value}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.contracts.blocks import Block
-from pipeline.generation import Rules, column_depths
+from pipeline.generation import LOOKBACK_BARS, Rules, column_depths
 from pipeline.indicators.alignment import as_of_close, higher_opens, spread
 from pipeline.indicators.extra.choice import extras_of
 from pipeline.indicators.extra.compute import compute_extras, load_from
@@ -17,11 +17,11 @@ from pipeline.indicators.extra.definition import FIELDS, ExtraIndicator
 from pipeline.settings import Settings
 from pipeline.stages import AnalysedGroup, analyse_group
 from pipeline.storage import tables
-from pipeline.storage.columns import group_of
+from pipeline.storage.columns import group_of, read_columns
 from pipeline.storage.database import Database
 from pipeline.storage.extra_indicators import listed_at
 from pipeline.storage.history import SeriesGroup, read_block
-from pipeline.strategies.columns import EXTRA, HIGHER, REFERENCE
+from pipeline.strategies.columns import EXTRA, HIGHER, REFERENCE, is_beside
 
 
 def side_columns(database: Database, settings: Settings, analysed: AnalysedGroup, rules: Rules) -> Block:
@@ -37,6 +37,29 @@ def side_columns(database: Database, settings: Settings, analysed: AnalysedGroup
     if names := [name for name in wanted if name.startswith(HIGHER)]:
         found |= _of_higher(database, analysed, names, rules)
     return {name: found[name] for name in wanted}
+
+
+def bar_side_columns(
+    database: Database, settings: Settings, group: SeriesGroup, index: pd.Index, rules: Rules, *, is_default: bool
+) -> Block:
+    """`side_columns` of one series, as they were when its last bar in ``index`` was judged.
+
+    The stored ones are those of the default scope, made by its newest settings, and perhaps not for this bar; so those
+    of a named replay, those of extra indicators, and what is not stored are computed.
+    """
+    depths = {name: depth for name, depth in column_depths(rules).items() if is_beside(name)}
+    if not depths:
+        return {}
+    last = pd.Timestamp(index[-1]).to_pydatetime()
+    if is_default and not any(name.startswith(EXTRA) for name in depths):
+        higher = rules.higher_timeframes.get(group.timeframe)
+        found = read_columns(
+            database, group, depths, last, last, reference_symbol=rules.reference_symbol, higher=higher
+        )
+        if not any(frame.iloc[-1].isna().any() for frame in found.values()):
+            return {name: frame.reindex(index) for name, frame in found.items()}
+    analysed = analyse_group(database, group, last - LOOKBACK_BARS * group.timeframe.duration, last)
+    return {name: frame.reindex(index) for name, frame in side_columns(database, settings, analysed, rules).items()}
 
 
 def extra_columns(database: Database, extras: Sequence[ExtraIndicator], group: SeriesGroup, index: pd.Index) -> Block:

@@ -108,7 +108,17 @@ def _subtitle(material: ChartMaterial, n_marks: int, n_patterns: int, step: time
         ("patterns", n_patterns, len(material.patterns)),
     ):
         which = "the strongest" if word.endswith("signals") else "the newest"
-        parts.append(f"{shown:,} {word}" if shown == among else f"{which} {shown:,} of {among:,} {word}")
+        if among == 0:
+            parts.append(f"no {word.rpartition(' ')[2]}")
+        elif among == 1:
+            parts.append(f"1 {word.removesuffix('s')}")
+        else:
+            parts.append(f"{shown:,} {word}" if shown == among else f"{which} {shown:,} of {among:,} {word}")
+    known = material.bars.index[material.bars["obv"].notna()]  # from a series' first bar on, once it is computed
+    if known.empty:
+        parts.append("no indicators stored: `signals backfill` computes them")
+    elif known[-1] != material.bars.index[material.bars["close"].notna()][-1]:
+        parts.append(f"indicators up to {known[-1] + step:%Y-%m-%d %H:%M}")
     return "  |  ".join(parts)
 
 

@@ -12,6 +12,7 @@ CANDLE_FIELDS = ("open", "high", "low", "close", "volume", "is_filled")
 INDICATORS = (
     *("sma_20", "sma_50", "sma_200", "bb_upper", "bb_lower", "volume_median_20"),
     *("rsi_14", "macd", "macd_signal", "macd_histogram"),
+    "obv",  # from the first bar on: tells which bars have indicators
 )
 LEVEL_FIELDS = ("pivot_at", "kind", "known_at", "event", "role", "price", "touches", "strength", "expires_at")
 PATTERN_FIELDS = ("pattern", "direction", "completed_at", "first_at", "anchors", "boundaries", "target")

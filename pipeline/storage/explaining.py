@@ -17,7 +17,7 @@ from sqlalchemy import RowMapping
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.signal import Origin, Signal, SignalType, Source
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Signal, SignalType, Source
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.explain.explanation import State
@@ -196,6 +196,13 @@ def read_bar_rows(conn: sa.Connection, series: Series, close_at: datetime) -> Ba
         conn.execute(of_bar(tables.risk_decisions)).mappings().all(),
         conn.execute(signals.order_by(t.revision)).mappings().all(),
     )
+
+
+def check_scope(conn: sa.Connection, scope: str) -> None:
+    """Refuse the name of a replay that there is not, and say which there are."""
+    if scope != DEFAULT_SCOPE and not has_rows(conn, scope):
+        known = ", ".join(scopes(conn)) or "none"
+        raise DataContractError(f"scope must be one that has rows ({known}), was {scope}")
 
 
 def has_rows(conn: sa.Connection, scope: str) -> bool:

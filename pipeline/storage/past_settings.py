@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from pipeline.domain.signal import Origin
 from pipeline.generation import Rules
+from pipeline.indicators.extra.choice import chosen
+from pipeline.indicators.extra.definition import ExtraParameters
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings_sections import AggregationSettings, ContextSettings, ExpirySettings
 from pipeline.storage import tables
@@ -32,6 +34,7 @@ class PastSettings:
     """Kept settings as the stages take them."""
 
     rules: Rules
+    indicators: Mapping[str, ExtraParameters]  # `[indicators.*]`
     profiles: Mapping[str, RiskProfile]
     absent: frozenset[str]  # strategies that came later; the rules have them switched off
     gone: tuple[str, ...]  # strategies that were there then and are no longer
@@ -65,7 +68,7 @@ def past_settings(configuration: Configuration, families: Mapping[str, Sequence[
 
     Raises
     ------
-    ValidationError, KeyError
+    ValidationError, KeyError, ValueError
         This version cannot read what another one kept.
     """
     content = configuration.settings
@@ -88,4 +91,7 @@ def past_settings(configuration: Configuration, families: Mapping[str, Sequence[
         higher_timeframes=context.higher_timeframes,
     )
     profiles = {name: RiskProfile.model_validate(limits) for name, limits in content["profiles"].items()}
-    return PastSettings(rules, profiles, absent, tuple(sorted(set(known) - set(STRATEGIES))))
+    indicators, mistakes = chosen(content.get("indicators", {}))
+    if mistakes:
+        raise ValueError(f"{'.'.join(mistakes[0].place)} {mistakes[0].message}")
+    return PastSettings(rules, indicators, profiles, absent, tuple(sorted(set(known) - set(STRATEGIES))))

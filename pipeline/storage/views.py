@@ -93,12 +93,15 @@ def _levels() -> View:
     selected = ", ".join(f'l."{c}"' for c in columns)
     return View(
         "v_price_levels",
-        "Support and resistance as of each series' newest candle: the newest row of every level that has not ended",
-        SERIES | columns | {"distance": "price minus the newest close, as a fraction of the close"},
-        f"""SELECT s.exchange, s.symbol, s.timeframe, {selected}, (l.price - n.close) / n.close
+        "Support and resistance that stand at the newest close up to which each series' levels are computed",
+        SERIES
+        | columns
+        | {"distance": "price minus the close at as_of, as a fraction of it", "as_of": "the close at which they stand"},
+        f"""SELECT s.exchange, s.symbol, s.timeframe, {selected}, (l.price - n.close) / n.close, n.close_at
 FROM series s
 CROSS JOIN LATERAL (
-  SELECT c.close, c.close_at FROM candles c WHERE c.series_id = s.series_id ORDER BY c.open_at DESC LIMIT 1
+  SELECT c.close, c.close_at FROM indicators i JOIN candles c USING (series_id, open_at)
+  WHERE i.series_id = s.series_id ORDER BY i.open_at DESC LIMIT 1
 ) n
 CROSS JOIN LATERAL (
   SELECT DISTINCT ON (p.pivot_at, p.kind) p.* FROM price_levels p

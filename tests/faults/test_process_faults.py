@@ -18,6 +18,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from psycopg.rows import dict_row
 
+from pipeline.storage import tables
 from pipeline.storage.address import DatabaseAddress
 from tests.support.chain import CHAIN_TABLES
 from tests.support.chaos import Blow, Moment, Stop, Work, ended, perform, perform_recorded, start
@@ -264,7 +265,7 @@ def test_f47_the_code_location_loads_without_the_optional_libraries():
     """
 
     assert (
-        output(WITHOUT + loads, "ccxt,praw,tweepy,keras,jax,torch,feedparser,github") == "['candles', 'indicators'] 1"
+        output(WITHOUT + loads, "ccxt,praw,tweepy,keras,jax,torch,feedparser,github") == "['candles', 'chart_patterns'] 2"
     )
 
 

@@ -90,9 +90,9 @@ def test_live_signals_are_drawn_where_there_are_some_and_others_when_they_are_as
     with database.begin() as conn:
         conn.execute(sa.insert(tables.trading_signals), rows)
 
-    assert "1 live signals" in signals("chart", "BTC/USDT", "1h").err
+    assert "1 live signal" in signals("chart", "BTC/USDT", "1h").err
     assert "2 replay signals" in signals("chart", "BTC/USDT", "1h", "--origin", "replay").err
-    assert "1 replay fast signals" in signals("chart", "BTC/USDT", "1h", "--scope", "fast").err
+    assert "1 replay fast signal" in signals("chart", "BTC/USDT", "1h", "--scope", "fast").err
     assert "2 replay signals" in signals("chart", "BTC/USDT", "1h", "--to", "2024-01-02T08:00").err
 
 
@@ -164,3 +164,12 @@ def test_the_exchange_that_alone_has_the_series_need_not_be_named(signals, datab
         )
     said = signals("chart", "BTC/USDT", "1h")
     assert said.code == 0, said.err
+
+
+def test_a_replay_that_there_is_not_is_refused_and_missing_indicators_are_told(signals, database):
+    store_block(database, random_walk(seed=3, n_candles=200, symbols=["BTC/USDT"]))
+
+    refused = signals("chart", "BTC/USDT", "1h", "--scope", "nope")
+    assert refused.code == 1
+    assert "scope must be one that has rows (none), was nope" in refused.err
+    assert "no indicators stored: `signals backfill` computes them" in signals("chart", "BTC/USDT", "1h").err

@@ -80,7 +80,7 @@ def test_a_run_prints_json_alone_and_is_live(demo):
 
     assert list(done) == ["run_id", "seconds", "tables"]
     assert list(done["tables"]) == [
-        *("candles", "indicators", "market_conditions"),
+        *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions"),
         *("technical_signals", "risk_filtered_signals", "trading_signals"),
     ]
 
@@ -96,7 +96,7 @@ def test_a_backfill_twice_adds_nothing_the_second_time(demo):
     first, second = (demo.numbers("backfill", "--from", day(6), "--to", day(5)) for _ in range(2))
 
     assert first["tables"]["trading_signals"]["rows_written"] == first["tables"]["trading_signals"]["signals"] > 0
-    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 6
+    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 8
 
 
 def test_a_replay_writes_rows_of_its_own_scope(demo):
@@ -164,6 +164,12 @@ REFUSED = {
     "no timeframe": (("backfill", "--from", day(1), "--to", day(1), "--timeframe", "7h"), 2, "must be one of 1m 3m"),
     "the name of the backfills": (
         ("replay", "--name", "default", "--from", day(1), "--to", day(1)), 1, "must be its own, was 'default'",
+    ),
+    "the name by which live signals are compared": (
+        ("replay", "--name", "live", "--from", day(1), "--to", day(1)), 1, "must be its own, was 'live'",
+    ),
+    "a name that nobody can type": (
+        ("replay", "--name", "a b/c", "--from", day(1), "--to", day(1)), 1, "must be letters, digits, dots, dashes",
     ),
     "an unknown setting": (
         ("replay", "--name", "a", "--from", day(1), "--to", day(1), "--set", "nothing.at=1"), 2, "nothing",

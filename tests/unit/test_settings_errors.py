@@ -97,6 +97,10 @@ MISTAKES = {
     "strategies that are a value": Mistake(
         "signals.toml:1: strategies must be a section with keys of its own, was 'rsi'", file='strategies = "rsi"\n'
     ),
+    "a higher timeframe that is none": Mistake(
+        "signals.toml:1: context.higher_timeframes.1h must name a whole number of its bars, and more than one, was 30m",
+        file='[context.higher_timeframes]\n1h = "30m"\n',
+    ),
     "two mistakes in two strategies": Mistake(
         "signals.toml:5: strategies.macd_crossover.fast is not a setting, was 12; "
         "there are is_enabled, strength, confidence, higher_timeframe_trend, trigger\n"

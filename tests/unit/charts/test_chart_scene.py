@@ -25,7 +25,7 @@ def scene_of(**given: object) -> Scene:
 def test_the_title_says_what_it_is_and_the_line_below_up_to_when():
     scene = scene_of()
     assert scene.title == "BTC/USDT  1h  binance"
-    assert scene.subtitle == "60 bars, newest close 2024-01-03 12:00 UTC  |  0 live signals  |  0 patterns"
+    assert scene.subtitle == "60 bars, newest close 2024-01-03 12:00 UTC  |  no signals  |  no patterns"
     assert scene.newest_close == at(N_BARS)
 
 

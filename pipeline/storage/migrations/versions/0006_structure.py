@@ -185,14 +185,25 @@ def upgrade() -> None:
     )
     op.add_column(
         "indicators",
-        sa.Column("support", sa.Double(), nullable=True, comment="nearest level below that holds, quote currency"),
+        sa.Column(
+            "support",
+            sa.Double(),
+            nullable=True,
+            comment="nearest level that holds as support, quote currency; until broken up to 0.25 ATR above the close",
+        ),
     )
     op.add_column(
         "indicators", sa.Column("support_touches", sa.Double(), nullable=True, comment="swings that belong to it")
     )
     op.add_column(
         "indicators",
-        sa.Column("resistance", sa.Double(), nullable=True, comment="nearest level above that holds, quote currency"),
+        sa.Column(
+            "resistance",
+            sa.Double(),
+            nullable=True,
+            comment="nearest level that holds as resistance, quote currency; "
+            "until broken up to 0.25 ATR below the close",
+        ),
     )
     op.add_column(
         "indicators", sa.Column("resistance_touches", sa.Double(), nullable=True, comment="swings that belong to it")
