@@ -264,9 +264,8 @@ def test_f47_the_code_location_loads_without_the_optional_libraries():
     print(sorted(asset.key.to_user_string() for asset in defs.resolve_all_asset_specs())[:2], len(list(defs.schedules)))
     """
 
-    assert (
-        output(WITHOUT + loads, "ccxt,praw,tweepy,keras,jax,torch,feedparser,github") == "['candles', 'chart_patterns'] 2"
-    )
+    said = output(WITHOUT + loads, "ccxt,praw,tweepy,keras,jax,torch,feedparser,github")
+    assert said == "['candles', 'chart_patterns'] 2"
 
 
 def test_f47_without_ccxt_simulated_and_imported_candles_make_signals_as_ever(next_tick, address):

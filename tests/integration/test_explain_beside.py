@@ -35,7 +35,7 @@ def test_a_named_replay_is_explained_by_what_it_saw(market, is_stored):
         days(market, FIRST.date(), FIRST.date(), EXTRAS | {"indicators.quick.window": "9"})
     start = FIRST - timedelta(hours=2)
     replay(market, load_settings(FILES | EXTRAS), "binance", "seen", start, start + timedelta(days=1), NOW)
-    advised = [row for row in rows(market, "candidate_signals", "scope = 'seen' AND strategy = 'PROBE'")]
+    advised = rows(market, "candidate_signals", "scope = 'seen' AND strategy = 'PROBE'")
 
     for row in advised[:: len(advised) // 4]:
         key = SeriesKey("binance", row["symbol"], Timeframe(row["timeframe"]))
