@@ -3,31 +3,28 @@
 Reading is `pipeline.storage.chart_data`'s, deciding what a picture shows `pipeline.charts`'s.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
 import sqlalchemy as sa
 
 from pipeline.charts.building import build_scene
 from pipeline.charts.scene import Scene
-from pipeline.domain.errors import ConfigurationError, DataContractError
+from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
-from pipeline.settings_sections import MarketSettings
 from pipeline.storage.accounts import HOUSE
 from pipeline.storage.chart_data import origins_of, read_material
 from pipeline.storage.database import Database
-from pipeline.storage.explaining import check_scope, find_series, known_series, newest_close
+from pipeline.storage.explaining import check_scope, find_series, newest_close
 from pipeline.storage.history import Series
-from pipeline.storage.universe import exchange_of
+from pipeline.storage.universe import unknown_series
 
 DEFAULT_BARS = 150
 MOST_BARS = 100_000  # a page of more takes a browser minutes, a picture has 1,600 pixels
 SIGNAL_BARS = 90  # of a small picture of one signal
-MOST_HINTS = 5
 FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)  # after every close
 
 
@@ -90,24 +87,13 @@ def signal_scene(database: Database, signal: Mapping[str, Any], until: datetime)
     return build_scene(material, focus=signal["id"])
 
 
-def exchange_meant(conn: sa.Connection, market: MarketSettings, symbol: str, timeframe: Timeframe) -> str:
-    """The exchange that the settings mean; where they leave it open, the only one that has the series."""
-    try:
-        return exchange_of(conn, market)
-    except ConfigurationError:
-        having = {key.exchange for key in known_series(conn) if (key.symbol, key.timeframe) == (symbol, timeframe)}
-        if len(having) != 1:
-            raise
-        return having.pop()
-
-
 def _range(
     conn: sa.Connection, key: SeriesKey, first_close: datetime | None, last_close: datetime | None
 ) -> tuple[Series, datetime, datetime]:
     """The series, and the opens of the first and the last bar that are stored in the range."""
     stored = find_series(conn, key)
     if stored is None or stored.first_open is None:
-        raise DataContractError(f"series must be one that has candles, was {key}: {_what_is_stored(conn, key)}")
+        raise unknown_series(conn, key)
     step = key.timeframe.duration
     oldest = stored.first_open + step
     newest = newest_close(conn, stored.series, FAR_FUTURE if last_close is None else last_close)
@@ -127,21 +113,3 @@ def _range(
     if n_bars > MOST_BARS:
         raise DataContractError(f"a chart must have at most {MOST_BARS:,} bars, was to have {n_bars:,}; begin it later")
     return stored.series, begin - step, newest - step
-
-
-def _what_is_stored(conn: sa.Connection, key: SeriesKey) -> str:
-    """The same symbol elsewhere, else symbols that are written almost so."""
-    known = known_series(conn)
-    if not known:
-        return "no candles are stored yet; `signals import candles PATH --exchange NAME` reads files"
-    if same := [each for each in known if each.symbol == key.symbol]:
-        same.sort(key=lambda each: each.exchange != key.exchange)
-        return f"of {key.symbol} there are {_listed([f'{each.timeframe} on {each.exchange}' for each in same])}"
-    symbols = sorted({each.symbol for each in known})
-    near = get_close_matches(key.symbol, symbols, n=MOST_HINTS, cutoff=0.6)
-    return f"did you mean {_listed(near)}?" if near else f"there are {_listed(symbols)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_HINTS} more" if len(names) > MOST_HINTS else ""
-    return ", ".join(names[:MOST_HINTS]) + more

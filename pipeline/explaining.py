@@ -55,7 +55,6 @@ from pipeline.storage.explaining import (
     read_close,
     series_state_at,
     stored_timeframes,
-    unknown_series,
 )
 from pipeline.storage.history import SeriesGroup
 from pipeline.storage.past_settings import (
@@ -64,6 +63,7 @@ from pipeline.storage.past_settings import (
     past_settings,
     read_configuration,
 )
+from pipeline.storage.universe import unknown_series
 from pipeline.strategies.checks import value_at
 from pipeline.strategies.registry import STRATEGIES
 
@@ -284,18 +284,18 @@ def _evidence(
     """The bar as it is stored; what was not stored of it is computed from its candles."""
     assert stored.first_open is not None
     columns, market, share = bars.columns, market_of(bars.candle), bars.candle["filled_share"]
-    if not bars.is_complete:
-        remarks.append("its indicators are not all stored; they are computed from the stored candles, as a replay does")
-        columns, market, share = _computed(database, settings, stored, close_at, bars, judgement.rules)
-    elif stored.dirty_from is not None and stored.dirty_from < close_at:
-        remarks.append(
-            f"candles from {stored.dirty_from:%Y-%m-%d %H:%M} on have changed since the indicators were computed; "
-            "the next run computes them anew"
-        )
     if bars.is_complete:
         group = SeriesGroup(stored.series.key.exchange, stored.series.key.timeframe, (stored.series,))
         columns |= bar_side_columns(
             database, settings, group, columns["close"].index, judgement.rules, is_default=scope == DEFAULT_SCOPE
+        )
+    else:
+        remarks.append("its indicators are not all stored; they are computed from the stored candles, as a replay does")
+        columns, market, share = _computed(database, settings, stored, close_at, bars, judgement.rules)
+    if bars.is_complete and stored.dirty_from is not None and stored.dirty_from < close_at:
+        remarks.append(
+            f"candles from {stored.dirty_from:%Y-%m-%d %H:%M} on have changed since the indicators were computed; "
+            "the next run computes them anew"
         )
     # Strategies that are switched off are asked too, as far as anything is known to them.
     columns |= {name: columns["close"] * float("nan") for name in _depths(judgement.rules) if name not in columns}

@@ -101,10 +101,8 @@ def replay(
         rules = rules_of(settings)
         counts: Counter[str] = Counter()
         parts = split(spans, BARS_AT_ONCE)
-        with (
-            _collector_paused(),
-            database.begin() as conn,
-        ):  # one transaction: a replay that is cut short leaves nothing of itself
+        # One transaction: a replay that is cut short leaves nothing of itself.
+        with _collector_paused(), database.begin() as conn:
             held_other_settings = bool(configurations_of(conn, Origin.REPLAY, name) - {configuration_hash})
             store_configuration(conn, configuration_hash, content, __version__)
             for done, part in enumerate(parts):
@@ -118,7 +116,7 @@ def replay(
                 finished = finish(kept, bars, profile, rules)
                 stored = store_replayed(conn, part, finished, profile.name, occasion, as_of)
                 counts.update(asdict(stored), candidates=len(found), kept=len(kept))
-                gc.collect(0)
+                gc.collect(0)  # once a part, so that nothing piles up while the collector is paused
             progress.report("replay", len(parts), len(parts))
         return ReplayResult(
             scope=name,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.charting import DEFAULT_BARS, exchange_meant, series_scene
+from pipeline.charting import DEFAULT_BARS, series_scene
 from pipeline.charts.html import draw_html
 from pipeline.charts.png import draw_png
 from pipeline.cli.display import remark
@@ -19,6 +19,7 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.settings import load_settings
 from pipeline.storage.accounts import HOUSE
+from pipeline.storage.universe import exchange_meant
 
 DRAWN_BY = {
     ".png": draw_png,

@@ -9,7 +9,6 @@ import click
 from pipeline.cli.display import Column, as_text, instant, json_text, show_table
 from pipeline.cli.parameters import EXCHANGE, INSTANT, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
-from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
@@ -18,11 +17,8 @@ from pipeline.explain.judgement import CandidateFinding, ConflictFinding, Exposu
 from pipeline.explain.rules import StrategyFinding, Verdict
 from pipeline.explaining import explain_bar
 from pipeline.settings import load_settings
-from pipeline.settings_sections import MarketSettings
 from pipeline.storage.accounts import HOUSE
-from pipeline.storage.database import Database
-from pipeline.storage.explaining import known_series
-from pipeline.storage.universe import exchange_of
+from pipeline.storage.universe import exchange_meant
 from pipeline.strategies.checks import written
 
 FACT = (Column(title="fact"), Column(title="value", wraps=True))
@@ -63,7 +59,10 @@ def explain_command(
     """
     settings = load_settings()
     with open_database(settings) as database:
-        key = SeriesKey(exchange or _exchange(database, settings.market, symbol, timeframe), symbol, timeframe)
+        if exchange is None:
+            with database.begin() as conn:
+                exchange = exchange_meant(conn, settings.market, symbol, timeframe)
+        key = SeriesKey(exchange, symbol, timeframe)
         found = explain_bar(
             database,
             settings,
@@ -78,18 +77,6 @@ def explain_command(
         click.echo(json_text(found.as_dict()))
     else:
         _show(found)
-
-
-def _exchange(database: Database, market: MarketSettings, symbol: str, timeframe: Timeframe) -> str:
-    """The exchange that the settings mean; where they leave it open, the only one that has the series."""
-    with database.begin() as conn:
-        try:
-            return exchange_of(conn, market)
-        except ConfigurationError:
-            having = {key.exchange for key in known_series(conn) if (key.symbol, key.timeframe) == (symbol, timeframe)}
-            if len(having) != 1:
-                raise
-            return having.pop()
 
 
 def _show(found: Explanation) -> None:

@@ -228,6 +228,11 @@ ORDER BY d.candle_close_at, d.symbol"""
             "end": max(span.until for span in spans),
         },
     )
+    return pending_of(rows)
+
+
+def pending_of(rows: Iterable[sa.Row[Any]]) -> list[Pending]:
+    """The groups that rows with symbol, timeframe, close, weight, expiry and end tell of."""
     return [
         Pending(
             symbol=r.symbol,

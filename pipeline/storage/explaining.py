@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,10 +25,10 @@ from pipeline.indicators.catalogue import WARM_UP_BARS
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
+from pipeline.storage.candidates import pending_of
 from pipeline.storage.health import series_states
 from pipeline.storage.history import Series, bar_index
 
-MOST_HINTS = 5  # names that a refusal lists
 CANDLE = ("open", "high", "low", "close", "volume")
 CONDITIONS = ("atr_ratio", "atr_ratio_p95", "atr_ratio_median", "atr_ratio_bars", "is_volatile", "filled_share")
 _KEYS = frozenset({"series_id", "open_at", "close_at"})
@@ -71,35 +70,6 @@ def find_series(conn: sa.Connection, key: SeriesKey) -> StoredSeries | None:
         )
     ).one_or_none()
     return None if row is None else StoredSeries(Series(key, row.series_id), *row[1:])
-
-
-def known_series(conn: sa.Connection) -> list[SeriesKey]:
-    """Every series that has candles, by exchange, symbol and length."""
-    s = tables.series.c
-    query = sa.select(s.exchange, s.symbol, s.timeframe).where(s.listed_at.is_not(None))
-    rows = conn.execute(query.order_by(s.exchange, s.symbol, s.bar_seconds))
-    return [SeriesKey(exchange, symbol, Timeframe(timeframe)) for exchange, symbol, timeframe in rows]
-
-
-def unknown_series(conn: sa.Connection, key: SeriesKey) -> DataContractError:
-    """What is stored instead: the same symbol elsewhere, else symbols that are written almost so."""
-    known = known_series(conn)
-    if not known:
-        hint = "no candles are stored yet; `signals import candles PATH --exchange NAME` reads files"
-    elif same := [each for each in known if each.symbol == key.symbol]:
-        same.sort(key=lambda each: each.exchange != key.exchange)
-        hint = f"of {key.symbol} there are {_listed(f'{each.timeframe} on {each.exchange}' for each in same)}"
-    else:
-        symbols = sorted({each.symbol for each in known})
-        near = get_close_matches(key.symbol, symbols, n=MOST_HINTS, cutoff=0.8)
-        hint = f"did you mean {_listed(near)}?" if near else f"there are {_listed(symbols)}"
-    return DataContractError(f"series must be one that has candles, was {key}: {hint}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    more = f" and {len(found) - MOST_HINTS} more" if len(found) > MOST_HINTS else ""
-    return ", ".join(found[:MOST_HINTS]) + more
 
 
 def newest_close(conn: sa.Connection, series: Series, until: datetime) -> datetime | None:
@@ -325,17 +295,7 @@ def pending_at(
             "since": close_at - longest,
         },
     )
-    return [
-        Pending(
-            symbol=row.symbol,
-            timeframe=Timeframe(row.timeframe),
-            close_at=row.candle_close_at,
-            weight=row.weight,
-            expires_at=row.expires_at,
-            ended_at=row.ended_at,
-        )
-        for row in rows
-    ]
+    return pending_of(rows)
 
 
 def stored_timeframes(conn: sa.Connection) -> list[Timeframe]:

@@ -1,10 +1,11 @@
 """The universe: which exchange and which series a run is about, named by the settings or all that was imported."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 import sqlalchemy as sa
 
-from pipeline.domain.errors import ConfigurationError
+from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, MarketSettings
@@ -12,6 +13,7 @@ from pipeline.storage import tables
 from pipeline.storage.history import Series
 
 DEFAULT_TIMEFRAMES = (Timeframe.H1,)
+MOST_HINTS = 5  # names that a refusal lists
 
 
 def exchange_of(conn: sa.Connection, market: MarketSettings) -> str:
@@ -71,3 +73,43 @@ def universe(
         Series(SeriesKey(exchange, symbol, Timeframe(timeframe)), number)
         for number, symbol, timeframe in conn.execute(query.order_by(t.symbol, t.bar_seconds))
     ]
+
+
+def known_series(conn: sa.Connection) -> list[SeriesKey]:
+    """Every series that has candles, by exchange, symbol and length."""
+    s = tables.series.c
+    query = sa.select(s.exchange, s.symbol, s.timeframe).where(s.listed_at.is_not(None))
+    rows = conn.execute(query.order_by(s.exchange, s.symbol, s.bar_seconds))
+    return [SeriesKey(exchange, symbol, Timeframe(timeframe)) for exchange, symbol, timeframe in rows]
+
+
+def unknown_series(conn: sa.Connection, key: SeriesKey) -> DataContractError:
+    """What is stored instead: the same symbol elsewhere, else symbols that are written almost so."""
+    known = known_series(conn)
+    if not known:
+        hint = "no candles are stored yet; `signals import candles PATH --exchange NAME` reads files"
+    elif same := [each for each in known if each.symbol == key.symbol]:
+        same.sort(key=lambda each: each.exchange != key.exchange)
+        hint = f"of {key.symbol} there are {_listed(f'{each.timeframe} on {each.exchange}' for each in same)}"
+    else:
+        symbols = sorted({each.symbol for each in known})
+        near = get_close_matches(key.symbol, symbols, n=MOST_HINTS, cutoff=0.7)
+        hint = f"did you mean {_listed(near)}?" if near else f"there are {_listed(symbols)}"
+    return DataContractError(f"series must be one that has candles, was {key}: {hint}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = list(names)
+    more = f" and {len(found) - MOST_HINTS} more" if len(found) > MOST_HINTS else ""
+    return ", ".join(found[:MOST_HINTS]) + more
+
+
+def exchange_meant(conn: sa.Connection, market: MarketSettings, symbol: str, timeframe: Timeframe) -> str:
+    """The exchange that the settings mean; where they leave it open, the only one that has the series."""
+    try:
+        return exchange_of(conn, market)
+    except ConfigurationError:
+        having = {key.exchange for key in known_series(conn) if (key.symbol, key.timeframe) == (symbol, timeframe)}
+        if len(having) != 1:
+            raise
+        return having.pop()
