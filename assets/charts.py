@@ -1,12 +1,11 @@
 """Pictures of the strongest active signals, for the UI, the API and bots; never part of the chain."""
 
-import base64
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pandas as pd
 
-from assets.reporting import contract_check, contract_kept, stored_as
+from assets.reporting import contract_check, contract_kept, picture, stored_as
 from pipeline.charting import signal_scene
 from pipeline.charts.png import SMALL, draw_png
 from pipeline.charts.scene import Scene
@@ -76,7 +75,7 @@ def _drawn(
     return dg.MaterializeResult(
         metadata={
             "rows_written": written,
-            **{f"{row['place']}": dg.MetadataValue.md(_shown(row["caption"], row["png"])) for row in rows},
+            **{f"{row['place']}": picture(row["caption"], row["png"]) for row in rows},
         },
         check_results=[contract_kept("signal_charts", written)],
     )
@@ -86,8 +85,3 @@ def _caption(scene: Scene, signal_id: object) -> str:
     """The series, and the signal in one line."""
     (text,) = (mark.text for mark in scene.signals if mark.signal_id == signal_id)
     return f"{scene.title}: {text}"
-
-
-def _shown(caption: str, png: bytes) -> str:
-    """A picture in Markdown, with nothing to fetch."""
-    return f"{caption}\n\n![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})"

@@ -1,4 +1,4 @@
-"""Indicators, levels, chart patterns and market conditions of every close, computed as blocks."""
+"""Indicators, levels, chart patterns, market conditions and features of every close, computed as blocks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ from pipeline.contracts.indicators import Indicators, MarketConditions
 from pipeline.contracts.validation import hold_to
 from pipeline.generation import PRIOR_BARS, column_depths
 from pipeline.indicators.extra.choice import extras_of
+from pipeline.model_inputs import feature_rows, features_of
 from pipeline.settings import Settings
 from pipeline.side_columns import extra_columns
 from pipeline.stages import (
@@ -34,12 +35,13 @@ from pipeline.storage.bulk import bulk_upsert
 from pipeline.storage.database import Database
 from pipeline.storage.extra_indicators import extra_rows, store_extras
 from pipeline.storage.history import SeriesGroup, bar_index, read_block
+from pipeline.storage.predictions import store_features
 from pipeline.storage.spans import Span, clear_dirty, groups_of, lookback_gaps, move_watermarks, split
 from pipeline.storage.structure import store_levels, store_patterns
 from pipeline.strategies.columns import EXTRA
 from resources.clock import ClockResource
 
-TABLES = ("indicators", "price_levels", "chart_patterns", "market_conditions")
+TABLES = ("indicators", "price_levels", "chart_patterns", "market_conditions", "model_features")
 
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
@@ -61,6 +63,7 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
         _spec("price_levels", "Support and resistance: a row for each change of a level."),
         _spec("chart_patterns", "Chart patterns, a row for each that a close completed."),
         _spec("market_conditions", "What risk knows at every close: volatility, filled bars, blocks."),
+        _spec("model_features", "What models are told of every close, without units: see docs/models.md."),
     ],
     name="analyse_candles",
     backfill_policy=single_run,
@@ -91,6 +94,8 @@ def analyse_candles(
                 is_known = is_live and is_first and not any(span.series.series_id in extra for span in members)
                 analysed = analyse_group(database, group, first_open(wanted), last_open(wanted), is_extending=is_known)
                 _store(conn, analysed, wanted, written, rows)
+                if settings.models.is_enabled:
+                    _store_features(conn, database, settings, analysed, wanted, written, rows)
                 _store_extras(conn, database, settings, group, wanted, written, rows)
         progress.report("indicators", len(parts), len(parts))
         clear_dirty(conn, spans)
@@ -133,6 +138,23 @@ def _store(
     ):
         written[table.name] += changed
         rows[table.name] += len(found)
+
+
+def _store_features(
+    conn: sa.Connection,
+    database: Database,
+    settings: Settings,
+    analysed: AnalysedGroup,
+    spans: Sequence[Span],
+    written: Counter[str],
+    rows: Counter[str],
+) -> None:
+    """Store what models are told of the bars in the spans."""
+    features = features_of(database, analysed, settings.context.reference_symbol)
+    is_wanted = is_in_spans(analysed.candles["close"].index, spans) & analysed.candles["close"].notna()
+    found = feature_rows(analysed.group, features, is_wanted)
+    written["model_features"] += store_features(conn, spans, found)
+    rows["model_features"] += len(found)
 
 
 def _store_extras(

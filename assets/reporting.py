@@ -1,13 +1,17 @@
 """How assets report: tables and check results for the UI, and the freshness that schedules owe."""
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from math import isnan
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import CLOCK_TOLERANCE, HealthStatus, SeriesState
+from pipeline.models.evaluation import ALL_FOLDS
 from pipeline.storage import tables
 from pipeline.storage.passes import Latency
 from pipeline.storage.views import VIEWS
@@ -31,14 +35,42 @@ def stored_as(name: str) -> dict[str, Any]:
 
 
 def small_table(
-    columns: Sequence[str], rows: Iterable[Mapping[str, str | int | float | None]]
+    columns: Sequence[str], rows: Iterable[Mapping[str, str | int | float | None]], *, shown: int = ROWS_SHOWN
 ) -> dg.TableMetadataValue:
     """The first rows as a table of the UI."""
-    shown = [dict(row) for _, row in zip(range(ROWS_SHOWN), rows, strict=False)]
+    first = [dict(row) for _, row in zip(range(shown), rows, strict=False)]
     return dg.MetadataValue.table(
-        records=[dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in shown],
+        records=[dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in first],
         schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
     )
+
+
+def evaluation_table(table: pd.DataFrame) -> dg.TableMetadataValue:
+    """How a model and the simple rules beside it did on all folds together, as a table of the UI."""
+    together = table[table["fold"] == ALL_FOLDS].sort_values(["metric", "predictor"])
+    records = together[["metric", "predictor", "value", "lower", "upper", "n_rows"]].to_dict("records")
+    return small_table(
+        ("metric", "predictor", "value", "lower", "upper", "rows"),
+        (
+            {
+                "metric": str(row["metric"]),
+                "predictor": str(row["predictor"]),
+                **{name: _rounded(float(row[name])) for name in ("value", "lower", "upper")},
+                "rows": int(row["n_rows"]),
+            }
+            for row in records
+        ),
+        shown=len(together),
+    )
+
+
+def picture(caption: str, png: bytes) -> dg.MetadataValue:
+    """A picture for the UI, with nothing to fetch."""
+    return dg.MetadataValue.md(f"{caption}\n\n![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def _rounded(value: float) -> float | None:
+    return None if isnan(value) else round(value, 5)
 
 
 def contract_check(asset: str) -> dg.AssetCheckSpec:

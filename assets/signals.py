@@ -1,7 +1,7 @@
 """Signals: what strategies advise, what risk lets pass, and what is stored."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -34,6 +34,9 @@ from pipeline.storage.signals import invalidate_delisted, read_bars, store_live,
 from pipeline.storage.spans import groups_of, move_watermarks, split
 from resources.clock import ClockResource
 
+# Assets of advice, and the source that each is about.
+CANDIDATES = {"technical_signals": Source.TECHNICAL, "ml_signals": Source.ML_MODEL}
+
 
 def _common(name: str, deps: Sequence[str], *checks: dg.AssetCheckSpec) -> dict[str, Any]:
     """What the definitions of all assets of this group say."""
@@ -49,15 +52,44 @@ def _common(name: str, deps: Sequence[str], *checks: dg.AssetCheckSpec) -> dict[
     }
 
 
-@dg.asset(**_common("technical_signals", ["indicators", "market_conditions"]))
+def _candidates(name: str, deps: Sequence[str], description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        deps=deps,
+        group_name="signals",
+        kinds={"postgres"},
+        partitions_def=daily,
+        freshness_policy=FRESHNESS,
+        metadata=stored_as(name),
+        description=description,
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        _candidates(
+            "technical_signals",
+            ["indicators", "price_levels", "chart_patterns", "market_conditions"],
+            "Advice of the technical strategies, before risk: one row per series, close and strategy.",
+        ),
+        _candidates(
+            "ml_signals",
+            ["direction_predictions", "anomaly_scores", "market_conditions"],
+            "Advice that follows from predictions, before risk: one row per series, close and strategy.",
+        ),
+    ],
+    name="advise",
+    backfill_policy=single_run,
+    check_specs=[contract_check(name) for name in CANDIDATES],
+)
 @retried
-def technical_signals(
+def advise(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
     settings: dg.ResourceParam[Settings],
     clock: ClockResource,
-) -> dg.MaterializeResult:
-    """Advice of the technical strategies, before risk: one row per series, close and strategy."""
+) -> Iterator[dg.MaterializeResult]:
+    """Ask every strategy about the closes; each kind of advice is an asset of its own."""
     spans, is_live = spans_of(
         context, database, settings, clock, "candidate_signals", revised_bars=_longest_expiry(settings)
     )
@@ -65,36 +97,43 @@ def technical_signals(
     found = []
     parts = split(spans, MAX_BARS)
     for done, part in enumerate(parts):
-        progress.report("technical_signals", done, len(parts))
+        progress.report("advise", done, len(parts))
         for group, members in groups_of(part):
             found += stored_candidates(database, group, members, rules)
-    progress.report("technical_signals", len(parts), len(parts))
+    progress.report("advise", len(parts), len(parts))
     occasion, _, content = _occasion(database, settings, clock.origin(context), clock.scope())
+    of_source = {source: [signal for signal in found if signal.source is source] for source in CANDIDATES.values()}
     with database.begin() as conn:
         store_configuration(conn, occasion.configuration_hash, content, __version__)
-        changes = store_candidates(conn, spans, found, Source.TECHNICAL, occasion)
+        changes = {
+            source: store_candidates(conn, spans, advice, source, occasion) for source, advice in of_source.items()
+        }
         if is_live:
             move_watermarks(conn, "candidate_signals", spans)
-    counts = Counter((signal.strategy, signal.signal_type.value) for signal in found)
-    context.log.info(
-        "technical_signals series=%d candidates=%d written=%d removed=%d",
-        *(len(spans), len(found), changes.written, changes.removed),
-    )
-    return dg.MaterializeResult(
-        metadata={
-            "rows_written": changes.written,
-            "candidates": len(found),
-            "removed": changes.removed,
-            "by_strategy": small_table(
-                ("strategy", "type", "candidates"),
-                ({"strategy": name, "type": kind, "candidates": n} for (name, kind), n in sorted(counts.items())),
-            ),
-        },
-        check_results=[contract_kept("technical_signals", len(found))],
-    )
+    for name, source in CANDIDATES.items():
+        counts = Counter((signal.strategy, signal.signal_type.value) for signal in of_source[source])
+        context.log.info(
+            "%s series=%d candidates=%d written=%d removed=%d",
+            *(name, len(spans), len(of_source[source]), changes[source].written, changes[source].removed),
+        )
+        yield dg.MaterializeResult(
+            asset_key=name,
+            metadata={
+                "rows_written": changes[source].written,
+                "candidates": len(of_source[source]),
+                "removed": changes[source].removed,
+                "by_strategy": small_table(
+                    ("strategy", "type", "candidates"),
+                    ({"strategy": n, "type": kind, "candidates": k} for (n, kind), k in sorted(counts.items())),
+                ),
+            },
+            check_results=[contract_kept(name, len(of_source[source]))],
+        )
 
 
-@dg.asset(**_common("risk_filtered_signals", ["technical_signals"]))
+@dg.asset(
+    **_common("risk_filtered_signals", ["technical_signals", "ml_signals", "market_conditions", "anomaly_scores"])
+)
 @retried
 def risk_filtered_signals(
     context: dg.AssetExecutionContext,

@@ -4,6 +4,7 @@ from benchmarks.explain import explanations
 from benchmarks.floor import floor
 from benchmarks.in_memory import beside_peers, in_memory
 from benchmarks.measurement import Case
+from benchmarks.models import publish_models, train_two_years
 from benchmarks.profiling import profile
 from benchmarks.replay_year import replay_year
 from benchmarks.start_up import importing
@@ -13,6 +14,8 @@ from benchmarks.tick import dagster_runs, stages
 CASES: dict[str, Case] = {
     "load": load,
     "derive": derive,
+    "publish_models": publish_models,
+    "train_two_years": train_two_years,
     "deepen": deepen,
     "stages": stages,
     "dagster_runs": dagster_runs,

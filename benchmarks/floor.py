@@ -5,6 +5,7 @@ copied into tables without keys and committed. No pipeline that reads and stores
 """
 
 import statistics
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ from benchmarks.tick import run_stages
 from pipeline.indicators.columns import Array
 from pipeline.storage import tables
 from pipeline.storage.bulk import literal_sql
-from pipeline.storage.database import Database
+from pipeline.storage.database import Database, Question
 from pipeline.storage.history import CANDLE_COLUMNS
 
 WRITTEN = (
-    *("indicators", "price_levels", "chart_patterns", "market_conditions"),
+    *("indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
+    *("direction_predictions", "price_range_predictions", "anomaly_scores"),
     *("candidate_signals", "risk_decisions", "trading_signals"),
 )
 CLOSES = ("close_at", "known_at", "completed_at", "candle_close_at")  # what a table calls a row's close
@@ -39,8 +41,6 @@ CANDLE_SHAPES = (
     *(talib.CDLLONGLEGGEDDOJI, talib.CDLDRAGONFLYDOJI, talib.CDLGRAVESTONEDOJI),
 )
 REPEATS = 5
-
-Question = sa.Select[tuple[object, ...]] | sa.TextClause
 
 
 def floor(home: Path, name: str, tick: int) -> Figures:
@@ -52,7 +52,7 @@ def floor(home: Path, name: str, tick: int) -> Figures:
         with adbc.connect(address, autocommit=True) as reader, psycopg.connect(address) as writer:
             read_s = median_seconds(lambda: _read(reader, questions), REPEATS)
             tables_read = _read(reader, questions)
-            candles = next(each for each in tables_read if {*CANDLE_COLUMNS} <= {*each.column_names})
+            candles = pa.concat_tables(each for each in tables_read if {*CANDLE_COLUMNS} <= {*each.column_names})
             candles = candles.sort_by([("series_id", "ascending"), ("open_at", "ascending")])
             n_series = len(candles["series_id"].unique())
             columns = {c: candles[c].to_numpy().astype(float).reshape(n_series, -1) for c in CANDLE_COLUMNS[:5]}
@@ -99,14 +99,14 @@ def contiguous(block_values: np.ndarray[tuple[int, int], np.dtype[np.float64]]) 
 
 def _questions(database: Database, at: datetime) -> list[str]:
     """What a tick asks for in bulk, as ADBC takes it: candles and stored columns of all series."""
-    asked = []
-    ask = database.frame
+    asked: list[str] = []
+    ask = database.frames
 
-    def frame(query: Question) -> pd.DataFrame:
-        asked.append(literal_sql(query))
-        return ask(query)
+    def frames(queries: Sequence[Question]) -> list[pd.DataFrame]:
+        asked.extend(literal_sql(query) for query in queries)
+        return ask(queries)
 
-    with patch.object(database, "frame", frame):
+    with patch.object(database, "frames", frames):
         run_stages(database, at)
     return asked
 

@@ -10,11 +10,12 @@ from benchmarks.measurement import Figures, median_seconds, peak_memory
 from benchmarks.stored_market import EXCHANGE, TIMEFRAME, symbols_of
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Signal
-from pipeline.generation import technical_candidates, usable_bars
+from pipeline.generation import advice_of, usable_bars
 from pipeline.indicators.catalogue import INDICATORS
 from pipeline.indicators.compute import evaluate
 from pipeline.settings import load_settings
 from pipeline.stages import rules_of
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS
 from pipeline.strategies.registry import STRATEGIES
 from tests.support.market import random_walk
 from tests.support.reference_indicators import candles_of, ta_columns
@@ -81,7 +82,8 @@ def indicators_and_sides(block: Block, names: Collection[str] | None = None) -> 
 def indicators_and_signals(block: Block) -> list[Signal]:
     """Every indicator and every advice of every strategy, as objects with what was seen."""
     columns = bar_columns(block)
+    columns |= {PREDICTION + name: columns["close"] * float("nan") for name in PREDICTIONS}  # no model speaks
     everywhere = block["close"].notna()
     reasons = everywhere.astype(object).where(~everywhere, None)
     usable = usable_bars(block["is_filled"], reasons, everywhere)
-    return technical_candidates(columns, usable, EXCHANGE, TIMEFRAME, rules_of(load_settings()))
+    return advice_of(columns, usable, EXCHANGE, TIMEFRAME, rules_of(load_settings()))

@@ -19,6 +19,7 @@ PERIOD_S = 0.001
 KINDS = {
     "psycopg": "SQL, waiting for the server",
     "adbc_driver_manager": "Arrow reads",
+    "concurrent": "Arrow reads",  # waiting for those of other threads
     "sqlalchemy": "SQL, making statements and rows",
     "pandera": "contracts",
     "pyarrow": "Arrow to pandas",

@@ -31,7 +31,7 @@ SYMBOLS_AT_ONCE = 250  # loaded at a time
 DERIVED_BARS = 750  # more than a tick reads back of derived rows
 AGES = 9  # copies of the history that `deepen` puts before it
 
-_DERIVED = (tables.indicators, tables.market_conditions)
+_DERIVED = (tables.indicators, tables.market_conditions, tables.model_features)
 
 
 def symbols_of(n_symbols: int) -> list[str]:

@@ -20,6 +20,7 @@ CURVE = (50, 2_000)  # and the 500 between them
 AGED_SYMBOLS = 100  # both tables ten times as long fit a small disk
 PROFILE = ROOT / "benchmarks" / "profiles" / "tick.txt"
 GIGABYTE = 1e9
+TRAINING_BARS = (104 + 13) * 7 * 24 + 600  # the weeks that are learned from, those that judge, and their warm-up
 
 
 def run(groups: Collection[str]) -> Iterator[Row]:
@@ -62,6 +63,7 @@ def _tick(home: Path) -> list[Row]:
     in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=HISTORY_BARS + 30)
     young = in_own_process("stages", home, **stored, first_tick=0, n_ticks=2)
     in_own_process("derive", home, **stored)
+    in_own_process("publish_models", home, **stored, last_bar=HISTORY_BARS)
     found = in_own_process("stages", home, **stored, first_tick=2, n_ticks=6)
     bare = in_own_process("floor", home, **stored, tick=8)
     dagster = in_own_process("dagster_runs", home, **stored, first_tick=9, n_ticks=5)
@@ -83,6 +85,25 @@ def _tick(home: Path) -> list[Row]:
         at_most("... peak memory", dagster["peak"] / GIGABYTE, 1.5, "GB"),
         at_most("the same tick in the first 500 closes of a database", young["seconds"], 1.5, "s", young["peak"]),
         told("... processor time, Python + database", _used(young)),
+    ]
+
+
+def _training(home: Path) -> list[Row]:
+    stored = {"name": "training"}
+    in_own_process("load", home, **stored, n_symbols=REPLAY_SYMBOLS, n_bars=TRAINING_BARS)
+    found = in_own_process("train_two_years", home, **stored, n_symbols=REPLAY_SYMBOLS, last_bar=TRAINING_BARS - 1)
+    parts = ", ".join(f"{name} {seconds:.0f}" for name, seconds in found["parts"].items())
+    return [
+        at_most(
+            f"training, {REPLAY_SYMBOLS} symbols x 2 years x 1h: all models",
+            found["seconds"],
+            300.0,
+            "s",
+            found["peak"],
+        ),
+        told("... by part, s", parts),
+        told("... processor time, Python + database", _used(found)),
+        at_most("... peak memory", found["peak"] / GIGABYTE, 4.0, "GB"),
     ]
 
 
@@ -157,6 +178,7 @@ GROUPS: dict[str, Callable[[Path], list[Row]]] = {
     "start-up": _start_up,
     "memory": _in_memory,
     "tick": _tick,
+    "training": _training,
     "history": _aged,
     "replay": _replay,
     "explain": _explain,

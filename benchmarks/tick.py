@@ -18,7 +18,8 @@ from dagster import AssetsDefinition, TimeWindow
 
 from assets.indicators import analyse_candles
 from assets.market import candles
-from assets.signals import risk_filtered_signals, technical_signals, trading_signals
+from assets.predictions import predict
+from assets.signals import advise, risk_filtered_signals, trading_signals
 from benchmarks.measurement import Figures, peak_memory, processor_seconds
 from benchmarks.stored_market import HISTORY_BARS, close_of, opened
 from pipeline.cli.execution import dagster_instance, run_chain
@@ -33,7 +34,8 @@ from tests.support.chain import FILES
 STAGES: tuple[AssetsDefinition, ...] = (
     candles,
     analyse_candles,
-    technical_signals,
+    predict,
+    advise,
     risk_filtered_signals,
     trading_signals,
 )

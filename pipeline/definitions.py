@@ -7,10 +7,12 @@ import dagster as dg
 from assets.charts import signal_charts
 from assets.indicators import analyse_candles
 from assets.market import candles
-from assets.signals import risk_filtered_signals, technical_signals, trading_signals
-from pipeline.jobs import draw_charts, generate_signals
+from assets.models import train_models as train_models_asset
+from assets.predictions import predict
+from assets.signals import advise, risk_filtered_signals, trading_signals
+from pipeline.jobs import draw_charts, generate_signals, train_models
 from pipeline.replay_job import replay_signals
-from pipeline.schedules import charts_schedule, signals_schedule
+from pipeline.schedules import charts_schedule, signals_schedule, training_schedule
 from pipeline.settings import Settings, load_settings
 from resources.clock import ClockResource
 from resources.database import DatabaseResource
@@ -26,11 +28,21 @@ def build_definitions(
     """
     settings = settings or load_settings()
     return dg.Definitions(
-        assets=[candles, analyse_candles, technical_signals, risk_filtered_signals, trading_signals, signal_charts],
-        jobs=[generate_signals, draw_charts, replay_signals],
+        assets=[
+            candles,
+            analyse_candles,
+            train_models_asset,
+            predict,
+            advise,
+            risk_filtered_signals,
+            trading_signals,
+            signal_charts,
+        ],
+        jobs=[generate_signals, draw_charts, replay_signals, train_models],
         schedules=[
             signals_schedule(settings.market.cadence, is_running=settings.schedule.is_enabled),
             charts_schedule(is_running=settings.schedule.is_enabled and settings.charts.signals > 0),
+            training_schedule(is_running=settings.schedule.is_enabled and settings.models.is_enabled),
         ],
         resources={
             "database": DatabaseResource(),

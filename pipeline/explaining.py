@@ -32,6 +32,7 @@ from pipeline.explain.judgement import Company
 from pipeline.explain.rules import strategy_findings
 from pipeline.generation import LOOKBACK_BARS, Rules
 from pipeline.market.health import HealthStatus
+from pipeline.predicting import predictions_of
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings
@@ -332,7 +333,8 @@ def _computed(
         is_filled=bars.candle["is_filled"],
         block_reason=analysed.analysis.block_reasons.to_numpy(dtype=object)[-1, 0],
     )
-    columns = analysed.columns | side_columns(database, settings, analysed, rules)
+    predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+    columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
     return columns, market, None if isnan(share) else share
 
 

@@ -30,6 +30,7 @@ from pipeline.indicators.compute import compute
 from pipeline.indicators.structure import BAR_COLUMNS, STRUCTURE_BARS, Structure, structure
 from pipeline.indicators.volume import Carry
 from pipeline.market.health import block_reasons, filled_share
+from pipeline.models.price_range import RANGES
 from pipeline.pricing import EXPIRY_BARS, expiry, prices
 from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, atr_ratio, market_conditions
 from pipeline.risk.exposure import POSITION_SIZE, ExposureGroup, Pending, Position, fold, weight
@@ -50,6 +51,9 @@ PRIOR_BARS = max(LOOKBACK_BARS, CONDITION_BARS)
 BarKey = tuple[SeriesKey, datetime]  # a series and the close of one of its bars
 BarValues = Mapping[str, float | None]  # what is known about one bar, by column; None is unknown
 
+# What models say of a bar, as `BarValues` hold it: the calibrated probability of a rise, and quantiles of its range.
+PREDICTED = ("probability_up", *RANGES)
+
 # The description's names for what an indicator column is called here.
 PUBLISHED_NAMES = {"rsi_14": "rsi"}
 
@@ -67,6 +71,7 @@ class Rules:
     expiry_bars: Mapping[Timeframe, int] = field(default_factory=lambda: EXPIRY_BARS)
     reference_symbol: str = "BTC/USDT"
     higher_timeframes: Mapping[Timeframe, Timeframe] = field(default_factory=lambda: HIGHER_TIMEFRAMES)
+    tighten_targets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +152,7 @@ def usable_bars(is_filled: pd.DataFrame, reasons: pd.DataFrame, is_wanted: pd.Da
     return usable
 
 
-def technical_candidates(
-    columns: Block, usable: pd.DataFrame, exchange: str, timeframe: Timeframe, rules: Rules
-) -> list[Signal]:
+def advice_of(columns: Block, usable: pd.DataFrame, exchange: str, timeframe: Timeframe, rules: Rules) -> list[Signal]:
     """Every advice of every enabled strategy on the usable bars, by close, symbol, then strategy.
 
     ``columns`` holds what `column_depths` names, as far before the first usable bar as it says; each strategy sees
@@ -272,7 +275,7 @@ def finish(
 ) -> list[TradingSignal]:
     """Aggregate, price and rank what passed the filters; best first within a close, closes in order.
 
-    ``bars`` holds, for the bar of every signal, its close and all indicators.
+    ``bars`` holds, for the bar of every signal, its close, all indicators, and what models said of it (`PREDICTED`).
     """
     combined = resolve_conflicts(_combine(kept, rules)).signals
     return [_priced(group, bars, profile, rules) for group in sorted(combined, key=lambda g: g.created_at)]
@@ -301,7 +304,8 @@ def _priced(group: Combined, bars: Mapping[BarKey, BarValues], profile: RiskProf
     close = values["close"]
     if close is None:
         raise DataContractError(f"close must be known on the bar of a signal, was not for {group.series}")
-    priced = prices(group.signal_type, close, values["atr_14"], profile.stop_atr_multiple)
+    reach = _reach(group.signal_type, values) if rules.tighten_targets else None
+    priced = prices(group.signal_type, close, values["atr_14"], profile.stop_atr_multiple, reach=reach)
     return TradingSignal(
         series=group.series,
         signal_type=group.signal_type,
@@ -325,6 +329,14 @@ def _priced(group: Combined, bars: Mapping[BarKey, BarValues], profile: RiskProf
     )
 
 
+def _reach(signal_type: SignalType, values: BarValues) -> float | None:
+    """How far the next bar is expected to go along an advice: one time in ten it goes further."""
+    if signal_type is SignalType.BUY:
+        return values.get("high_q90")
+    low = values.get("low_q10")
+    return None if low is None else -low
+
+
 def _metadata(group: Combined, values: BarValues) -> dict[str, object]:
     """The description's shape: how many components, which sources, and what they were computed from."""
     return {
@@ -336,10 +348,16 @@ def _metadata(group: Combined, values: BarValues) -> dict[str, object]:
         ],
         "raw_data": {
             "technical_indicators": {PUBLISHED_NAMES.get(name, name): values[name] for name in BAR_COLUMNS},
-            "ml_prediction": None,
+            "ml_prediction": values.get("probability_up"),
+            "price_range": _range_of(values),
             "sentiment": None,
         },
     }
+
+
+def _range_of(values: BarValues) -> dict[str, float | None] | None:
+    found = {name: values.get(name) for name in RANGES}
+    return None if found[RANGES[0]] is None else found
 
 
 def by_bar(

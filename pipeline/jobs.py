@@ -5,14 +5,21 @@ import dagster as dg
 from pipeline.run_tags import CHAIN_JOB
 
 CHAIN = (
-    *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions"),
-    *("technical_signals", "risk_filtered_signals", "trading_signals"),
+    *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
+    *("direction_predictions", "price_range_predictions", "anomaly_scores"),
+    *("technical_signals", "ml_signals", "risk_filtered_signals", "trading_signals"),
 )
 
 draw_charts = dg.define_asset_job(
     "draw_charts",
     selection=dg.AssetSelection.assets("signal_charts"),
     description="Pictures of the strongest active signals, as of now.",
+)
+
+train_models = dg.define_asset_job(
+    "train_models",
+    selection=dg.AssetSelection.assets("direction_model", "price_range_model", "anomaly_model"),
+    description="The week's models, each judged against the one before it.",
 )
 
 generate_signals = dg.define_asset_job(

@@ -58,7 +58,12 @@ class Prices:
 
 
 def prices(
-    signal_type: SignalType, close: float, atr: float | None, multiple: float, rules: PriceRules = HOUSE_RULES
+    signal_type: SignalType,
+    close: float,
+    atr: float | None,
+    multiple: float,
+    rules: PriceRules = HOUSE_RULES,
+    reach: float | None = None,
 ) -> Prices:
     """Entry, stop and targets of a signal on a bar.
 
@@ -77,6 +82,9 @@ def prices(
         ATR 14 in quote currency; ``None`` or NaN = unknown.
     multiple : float
         The profile's `stop_atr_multiple`.
+    reach : float, optional
+        How far the price is expected to go along the advice, a fraction of the close. Where that is less than R, the
+        targets lie at 1, 2 and 3 times it; the stop stays. ``None``, NaN and what is not above 0 change nothing.
 
     Raises
     ------
@@ -90,10 +98,11 @@ def prices(
     risk = _risk(close, atr, multiple, rules)
     side = 1.0 if signal_type is SignalType.BUY else -1.0
     floor = rules.price_floor * close
+    aim = min(risk, reach * close) if reach is not None and reach > 0.0 else risk
     return Prices(
         close,
         max(close - side * risk, floor),
-        {name: max(close + side * times * risk, floor) for name, times in TARGET_MULTIPLES.items()},
+        {name: max(close + side * times * aim, floor) for name, times in TARGET_MULTIPLES.items()},
     )
 
 

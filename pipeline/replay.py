@@ -26,6 +26,7 @@ from pipeline.generation import (
     finish,
     judge,
 )
+from pipeline.predicting import predictions_of
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.settings import Settings
@@ -111,7 +112,9 @@ def replay(
                 judged = judge(found, conditions, profile, rules, pending)
                 pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
                 kept = [decision.signal for decision in judged if decision.is_kept]
-                store_candidates(conn, part, found, Source.TECHNICAL, occasion)
+                for source in (Source.TECHNICAL, Source.ML_MODEL):
+                    of_source = [signal for signal in found if signal.source is source]
+                    store_candidates(conn, part, of_source, source, occasion)
                 store_decisions(conn, part, judged, profile.name, occasion)
                 finished = finish(kept, bars, profile, rules)
                 stored = store_replayed(conn, part, finished, profile.name, occasion, as_of)
@@ -151,12 +154,17 @@ def _analysed_part(
     for group, spans in groups_of(part):
         keep_from = first_open(spans) - LOOKBACK_BARS * group.timeframe.duration
         analysed = analyse_group(database, group, keep_from, last_open(spans))
-        columns = analysed.columns | side_columns(database, settings, analysed, rules)
+        predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+        columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
         found = find_candidates(columns, analysed.candles["is_filled"], analysed.analysis.block_reasons, spans, rules)
         keys = {(signal.series, signal.created_at) for signal in found}
-        bars |= by_bar(analysed.columns, keys, group.timeframe)
-        market = by_bar(analysed.analysis.conditions, keys, group.timeframe)
-        conditions |= {key: MarketConditions.of_bar(_with_nan(values)) for key, values in market.items()}
+        bars |= by_bar(analysed.columns | predictions.of_bars(), keys, group.timeframe)
+        flags = {"is_anomaly": predictions.as_columns()["is_anomaly"]}
+        market = by_bar(analysed.analysis.conditions | flags, keys, group.timeframe)
+        conditions |= {
+            key: MarketConditions.of_bar(_with_nan(values), is_anomalous=values["is_anomaly"] == 1.0)
+            for key, values in market.items()
+        }
         signals += found
     return signals, conditions, bars
 

@@ -7,7 +7,7 @@ import dagster as dg
 from pipeline import run_tags
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe, parse_instant
-from pipeline.jobs import draw_charts, generate_signals
+from pipeline.jobs import draw_charts, generate_signals, train_models
 
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
@@ -90,6 +90,29 @@ def charts_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=as_of, tags={run_tags.AS_OF: as_of} | MAX_RUNTIME)
 
     return charts_every_hour
+
+
+def training_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
+    """Models once a week, half an hour into Monday: the week has ended, and its last candles have come.
+
+    A day later the new models speak. A week that is missed is not made up: the next one learns from it as well.
+    """
+
+    @dg.schedule(
+        job=train_models,
+        name="training_every_week",
+        cron_schedule="30 0 * * 1",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING if is_running else dg.DefaultScheduleStatus.STOPPED,
+        description="Trains the models of the week that has ended",
+    )
+    def training_every_week(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        tick = context.scheduled_execution_time.astimezone(UTC)
+        week = tick.date() - 7 * ONE_DAY
+        tags = {run_tags.AS_OF: tick.isoformat()} | MAX_RUNTIME
+        return dg.RunRequest(run_key=tick.isoformat(), partition_key=f"{week:%Y-%m-%d}", tags=tags)
+
+    return training_every_week
 
 
 def _unfinished_pass(instance: dg.DagsterInstance, tick: datetime) -> dg.DagsterRun | None:

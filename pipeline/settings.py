@@ -44,8 +44,10 @@ from pipeline.settings_sections import (
     ContextSettings,
     ExpirySettings,
     MarketSettings,
+    ModelSettings,
     Real,
     ScheduleSettings,
+    TrainingSettings,
 )
 from pipeline.strategies.registry import STRATEGIES, StrategyParameters
 
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     aggregation: AggregationSettings = AggregationSettings()
     expiry: ExpirySettings = ExpirySettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    models: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
     charts: ChartSettings = ChartSettings()
 
     @field_validator("indicators", mode="before")
@@ -146,7 +150,7 @@ class Settings(BaseSettings):
 
 
 # Sections that can change a signal; which series are watched cannot, but for exposure, which rows show.
-DECISIVE = ("market", "indicators", "context", "strategies", "position_size", "aggregation", "expiry")
+DECISIVE = ("market", "indicators", "context", "strategies", "position_size", "aggregation", "expiry", "models")
 
 
 def _parameters(key: str, given: object) -> StrategyParameters:

@@ -162,6 +162,25 @@ class ScheduleSettings(Section):
     ui_port: Annotated[Whole, Field(ge=1, le=65535)] = 3000
 
 
+class ModelSettings(Section):
+    """Which models speak, and what becomes of what they say."""
+
+    is_enabled: bool = True  # bars are predicted where a model is there for them
+    max_age_days: Annotated[Whole, Field(ge=1, le=3650)] = 98  # since the newest bar that a model learned from
+    tighten_targets: bool = False  # take-profit prices no further off than the predicted range reaches
+
+
+class TrainingSettings(Section):
+    """What models learn from, and how they are judged."""
+
+    weeks: Annotated[Whole, Field(ge=4, le=520)] = 104  # learned from, before the day that a model is trained through
+    folds: Annotated[Whole, Field(ge=1, le=26)] = 1  # of the walk forward that judges a model before it is served
+    fold_weeks: Annotated[Whole, Field(ge=1, le=52)] = 13
+    seed: Whole = 7
+    tolerance: Annotated[Real, Field(ge=0, le=1)] = 0.001  # by how much of its loss a newer model may be worse
+    anomaly_share: Annotated[Real, Field(gt=0, le=0.05)] = 0.01  # of the training bars that count as unusual
+
+
 class ChartSettings(Section):
     """Pictures of active signals that are drawn every hour."""
 

@@ -1,7 +1,7 @@
 """Columns from beside the bars, computed in memory: what a replay reads where a tick reads the stored ones.
 
-Extra indicators, a reference symbol's columns and a higher timeframe's, for the bars of one analysed group; with the
-same functions, so that both say the same.
+Extra indicators, a reference symbol's columns, a higher timeframe's and what models say, for the bars of a group; with
+the same functions, so that both say the same.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from pipeline.indicators.alignment import as_of_close, higher_opens, spread
 from pipeline.indicators.extra.choice import extras_of
 from pipeline.indicators.extra.compute import compute_extras, load_from
 from pipeline.indicators.extra.definition import FIELDS, ExtraIndicator
+from pipeline.predicting import Predictions, predictions_of
 from pipeline.settings import Settings
 from pipeline.stages import AnalysedGroup, analyse_group
 from pipeline.storage import tables
@@ -21,17 +22,20 @@ from pipeline.storage.columns import group_of, read_columns
 from pipeline.storage.database import Database
 from pipeline.storage.extra_indicators import listed_at
 from pipeline.storage.history import SeriesGroup, read_block
-from pipeline.strategies.columns import EXTRA, HIGHER, REFERENCE, is_beside
+from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, REFERENCE, is_beside
 
 
-def side_columns(database: Database, settings: Settings, analysed: AnalysedGroup, rules: Rules) -> Block:
+def side_columns(
+    database: Database, settings: Settings, analysed: AnalysedGroup, rules: Rules, predictions: Predictions
+) -> Block:
     """What the enabled strategies read beside the columns of the bars, on the bars of ``analysed``."""
-    wanted = [name for name in column_depths(rules) if name.startswith((EXTRA, REFERENCE, HIGHER))]
+    wanted = [name for name in column_depths(rules) if is_beside(name)]
     found: Block = {}
     if any(name.startswith(EXTRA) for name in wanted):
         index = analysed.candles["close"].index
         extras = extras_of(settings.indicators)
         found |= {EXTRA + name: frame for name, frame in extra_columns(database, extras, analysed.group, index).items()}
+    found |= {PREDICTION + name: frame for name, frame in predictions.as_columns().items()}
     if names := [name for name in wanted if name.startswith(REFERENCE)]:
         found |= _of_reference(database, analysed, names, rules.reference_symbol)
     if names := [name for name in wanted if name.startswith(HIGHER)]:
@@ -56,10 +60,14 @@ def bar_side_columns(
         found = read_columns(
             database, group, depths, last, last, reference_symbol=rules.reference_symbol, higher=higher
         )
-        if not any(frame.iloc[-1].isna().any() for frame in found.values()):
+        # What no model said then is not asked of those that came later.
+        owed = [frame for name, frame in found.items() if not name.startswith(PREDICTION)]
+        if not any(frame.iloc[-1].isna().any() for frame in owed):
             return {name: frame.reindex(index) for name, frame in found.items()}
     analysed = analyse_group(database, group, last - LOOKBACK_BARS * group.timeframe.duration, last)
-    return {name: frame.reindex(index) for name, frame in side_columns(database, settings, analysed, rules).items()}
+    predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+    found = side_columns(database, settings, analysed, rules, predictions)
+    return {name: frame.reindex(index) for name, frame in found.items()}
 
 
 def extra_columns(database: Database, extras: Sequence[ExtraIndicator], group: SeriesGroup, index: pd.Index) -> Block:

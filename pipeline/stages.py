@@ -19,9 +19,9 @@ from pipeline.generation import (
     PRIOR_BARS,
     Analysis,
     Rules,
+    advice_of,
     analyse,
     column_depths,
-    technical_candidates,
     usable_bars,
 )
 from pipeline.indicators.structure import BAR_COLUMNS
@@ -30,7 +30,15 @@ from pipeline.settings import Settings
 from pipeline.storage import tables
 from pipeline.storage.columns import read_columns
 from pipeline.storage.database import Database
-from pipeline.storage.history import CANDLE_COLUMNS, SeriesGroup, bar_index, obv_carry, open_jumps, read_block
+from pipeline.storage.history import (
+    CANDLE_COLUMNS,
+    BlockRequest,
+    SeriesGroup,
+    bar_index,
+    obv_carry,
+    open_jumps,
+    read_blocks,
+)
 from pipeline.storage.spans import Span
 from pipeline.strategies.columns import READ_OFF_CANDLES
 
@@ -45,6 +53,7 @@ class AnalysedGroup:
     group: SeriesGroup
     candles: Block
     analysis: Analysis
+    history: Block  # the candles as they were read, with those before the analysed bars
 
     @property
     def columns(self) -> Block:
@@ -64,6 +73,7 @@ def rules_of(settings: Settings) -> Rules:
         expiry_bars=settings.expiry.bars,
         reference_symbol=settings.context.reference_symbol,
         higher_timeframes=settings.context.higher_timeframes,
+        tighten_targets=settings.models.tighten_targets,
     )
 
 
@@ -92,19 +102,12 @@ def analyse_group(
     conditions_from = keep_from - CONDITION_BARS * timeframe.duration
     compute_from = keep_from if is_extending else conditions_from
     load_from = min(conditions_from, history_from(timeframe, compute_from))
-    candles = read_block(database, tables.candles, CANDLE_COLUMNS, group, load_from, keep_to)
-    known = (
-        read_block(
-            database,
-            tables.market_conditions,
-            ("atr_ratio",),
-            group,
-            conditions_from,
-            keep_from - timeframe.duration,
-        )["atr_ratio"]
-        if is_extending
-        else None
-    )
+    requests = [BlockRequest(tables.candles, CANDLE_COLUMNS, load_from, keep_to)]
+    if is_extending:
+        before = keep_from - timeframe.duration
+        requests.append(BlockRequest(tables.market_conditions, ("atr_ratio",), conditions_from, before))
+    candles, *rest = read_blocks(database, group, requests)
+    known = rest[0]["atr_ratio"] if rest else None
     analysis = analyse(
         candles,
         timeframe,
@@ -114,7 +117,7 @@ def analyse_group(
         jumped_at=open_jumps(database, group),
         known_ratios=known,
     )
-    return AnalysedGroup(group, {name: frame.loc[keep_from:] for name, frame in candles.items()}, analysis)
+    return AnalysedGroup(group, {name: frame.loc[keep_from:] for name, frame in candles.items()}, analysis, candles)
 
 
 def stored_candidates(database: Database, group: SeriesGroup, spans: Sequence[Span], rules: Rules) -> list[Signal]:
@@ -132,9 +135,16 @@ def stored_candidates(database: Database, group: SeriesGroup, spans: Sequence[Sp
         higher=rules.higher_timeframes.get(timeframe),
     )
     columns = {name: frame.reindex(index) for name, frame in found.items()}
-    is_filled = read_block(database, tables.candles, ("is_filled",), group, begin, end)["is_filled"]
-    reasons = read_block(database, tables.market_conditions, ("block_reason",), group, begin, end)["block_reason"]
-    return find_candidates(columns, is_filled.reindex(index), reasons.reindex(index), spans, rules)
+    candles, conditions = read_blocks(
+        database,
+        group,
+        [
+            BlockRequest(tables.candles, ("is_filled",), begin, end),
+            BlockRequest(tables.market_conditions, ("block_reason",), begin, end),
+        ],
+    )
+    is_filled, reasons = candles["is_filled"].reindex(index), conditions["block_reason"].reindex(index)
+    return find_candidates(columns, is_filled, reasons, spans, rules)
 
 
 def long_rows(analysed: AnalysedGroup, is_wanted: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -206,7 +216,7 @@ def find_candidates(
     wanted = is_in_spans(is_filled.index, spans)
     key = spans[0].series.key
     usable = usable_bars(is_filled, block_reasons, wanted)
-    return technical_candidates(columns, usable, key.exchange, key.timeframe, rules)
+    return advice_of(columns, usable, key.exchange, key.timeframe, rules)
 
 
 def first_open(spans: Iterable[Span]) -> datetime:

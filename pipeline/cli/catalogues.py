@@ -26,6 +26,7 @@ COLUMNS = (
     Column(title="memory"),
     Column(title="warm-up", is_number=True),
 )
+BY_BAR = "by bar"  # of strategies whose signals weigh as their bar says
 SECTION = "NAME"  # stands for the name that a section of the settings gets
 
 
@@ -43,10 +44,12 @@ def strategies_command(as_json: bool) -> None:
       signals strategies --json
     """
     from pipeline.settings import load_settings
+    from pipeline.strategies.definition import STATED
+    from pipeline.strategies.emission import SIGNAL_TYPES
     from pipeline.strategies.registry import STRATEGIES, StrategyParameters
 
     settings = load_settings()
-    shared = set(StrategyParameters.model_fields)
+    shared = {*StrategyParameters.model_fields, *STATED}
     found: list[dict[str, Any]] = []
     for key, strategy in STRATEGIES.items():
         parameters = settings.strategies[key]
@@ -54,6 +57,7 @@ def strategies_command(as_json: bool) -> None:
             {
                 "strategy": key,
                 "signals": list(dict.fromkeys(strategy.names.values())),
+                "sides": [SIGNAL_TYPES[side].value for side in strategy.names],
                 "family": strategy.family,
                 "source": strategy.source.value,
                 "lookback": strategy.lookback,
@@ -74,8 +78,7 @@ def strategies_command(as_json: bool) -> None:
                 " ".join(each["signals"]),
                 each["family"],
                 "yes" if each["settings"]["is_enabled"] else "no",
-                share(each["settings"]["strength"]),
-                share(each["settings"]["confidence"]),
+                *(share(each["settings"][name]) if name in each["settings"] else BY_BAR for name in STATED),
                 each["lookback"],
                 ", ".join(_set(name, value) for name, value in each["settings"].items() if name not in shared)
                 + _filtered(each["settings"]["higher_timeframe_trend"]),

@@ -154,8 +154,8 @@ def _show_strategies(strategies: Sequence[StrategyFinding]) -> None:
             (
                 each.key,
                 f"{each.verdict.value}, else {each.would_say}" if _is_muted(each) else each.verdict.value,
-                written(each.strength),
-                written(each.confidence),
+                None if each.strength is None else written(each.strength),
+                None if each.confidence is None else written(each.confidence),
                 ", ".join(f"{name} {value}" for name, value in each.parameters.items()) or None,
             )
             for each in strategies

@@ -12,6 +12,7 @@ a message that reads "*what* must be *rule*, was *value*".
         UnreadableFileError
         SeriesEndedError
         IllegalTransitionError
+        ModelUnavailableError
       OperatorError             stop and call a human
         ConfigurationError
         SourceRefusedError
@@ -60,6 +61,14 @@ class SeriesEndedError(DataContractError):
 
 class IllegalTransitionError(DataContractError):
     """A signal's status may not change that way."""
+
+
+class ModelUnavailableError(DataContractError):
+    """A model cannot be asked, for a ``reason`` that is stored; the other sources go on."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the model cannot be used: {reason}; `signals models` lists them, `signals train` makes one")
+        self.reason = reason
 
 
 class OperatorError(SignalsError):

@@ -29,7 +29,7 @@ from pipeline.explain.judgement import (
     volatility_in_words,
 )
 from pipeline.explain.rules import ShortHistory, StrategyFinding, Verdict, short_histories
-from pipeline.generation import BarKey, Decision, Rules, by_bar, finish, judge, technical_candidates
+from pipeline.generation import BarKey, Decision, Rules, advice_of, by_bar, finish, judge
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.profile import RiskProfile
 
@@ -158,13 +158,13 @@ class Explanation:
 
 
 def advised(bar: BarEvidence, strategies: Sequence[StrategyFinding]) -> list[Signal]:
-    """The technical candidates of the bar; none where it may not speak.
+    """The candidates of the bar; none where it may not speak.
 
     ``strategies`` are the bar's findings: those that take no side are not asked again.
     """
     if bar.silenced_by is not None:
         return []
-    takes_side = {each.key for each in strategies if each.verdict in (Verdict.BUY, Verdict.SELL)}
+    takes_side = {each.key for each in strategies if each.takes_side}
     if not takes_side:
         return []
     parameters = {
@@ -175,7 +175,7 @@ def advised(bar: BarEvidence, strategies: Sequence[StrategyFinding]) -> list[Sig
     usable = pd.DataFrame(False, index=close.index, columns=close.columns)
     usable.iloc[-1, 0] = True
     speaking = replace(bar.rules, parameters=parameters)
-    return technical_candidates(bar.columns, usable, bar.series.exchange, bar.series.timeframe, speaking)
+    return advice_of(bar.columns, usable, bar.series.exchange, bar.series.timeframe, speaking)
 
 
 def explain(
@@ -261,7 +261,7 @@ def _summary(
     if dropped:
         return "dropped", f"no signal: {'; '.join(dropped)}"
     if bar.silenced_by is not None:
-        muted = [f"{each.key} {each.would_say}" for each in strategies if each.verdict in (Verdict.BUY, Verdict.SELL)]
+        muted = [f"{each.key} {each.would_say}" for each in strategies if each.takes_side]
         instead = f"; else there would be advice of {', '.join(muted)}" if muted else ""
         return "silenced", f"no signal: no strategy may speak on this bar ({bar.silenced_by}){instead}"
     return "no_advice", f"no signal: no strategy advises anything ({_counted(strategies)})"

@@ -144,7 +144,9 @@ def _trend_finding(
         yield FilterFinding(
             filter="higher_timeframe_trend",
             found="unknown" if trend is None else {1.0: "up", -1.0: "down"}.get(trend, "neither up nor down"),
-            wanted="up for a BUY, down for a SELL, where it is required",
+            wanted="any: alerts pass"
+            if signal.signal_type is SignalType.ALERT
+            else "up for a BUY, down for a SELL, where it is required",
             reason=next((judge(signal, profile, market) for judge in strategy_filters(rules)), None),
         )
 

@@ -13,12 +13,12 @@ from pipeline.contracts.blocks import Block
 from pipeline.generation import Rules
 from pipeline.indicators.catalogue import WARM_UP
 from pipeline.strategies.checks import Check, value_at
-from pipeline.strategies.crossing import BUY, SELL
+from pipeline.strategies.definition import STATED
 from pipeline.strategies.emission import PREVIOUS, SIGNAL_TYPES
 from pipeline.strategies.registry import STRATEGIES, Strategy, StrategyParameters
 
-# What every strategy has, beside the settings of its rule.
-_COMMON = frozenset({"is_enabled", "strength", "confidence"})
+# Settings that are told apart from those of the rule.
+_COMMON = frozenset({"is_enabled", *STATED})
 
 
 class Verdict(StrEnum):
@@ -26,10 +26,14 @@ class Verdict(StrEnum):
 
     BUY = "BUY"
     SELL = "SELL"
+    ALERT = "ALERT"
     NOTHING = "nothing"
     UNKNOWN = "unknown"  # a value that would decide is not known
     DISABLED = "disabled"
     ABSENT = "absent"  # the settings of the time did not know it
+
+
+TAKEN = frozenset({Verdict.BUY, Verdict.SELL, Verdict.ALERT})  # a side, on a bar that may speak or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +56,19 @@ class StrategyFinding:
     family: str
     source: str
     rule: str  # the first line of its documentation
-    strength: float
-    confidence: float
+    strength: float | None  # of its signal; None where the bar decides on it and the rule takes no side
+    confidence: float | None
     parameters: Mapping[str, Any]  # settings of its rule
     verdict: Verdict
     would_say: str | None  # the side that its rule takes, also where it is disabled or the bar may not speak
     inputs: Mapping[str, float | None]  # column -> value on the bar, with `PREVIOUS` on the bar before; None unknown
     unknown: tuple[str, ...]  # of its columns, on the bar
     checks: tuple[CheckFinding, ...]  # empty where the strategy declares none
+
+    @property
+    def takes_side(self) -> bool:
+        """Whether its verdict is advice, which the bar gives if it may speak."""
+        return self.verdict in TAKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +121,9 @@ def _finding(strategy: Strategy, parameters: StrategyParameters, columns: Block,
     side = int(strategy.sides(seen, parameters).to_numpy()[-1, 0])
     asked = {name: frame.iloc[-strategy.lookback - 1 :] for name, frame in seen.items()}
     checks = strategy.checks(asked, parameters) or ()
-    strength, confidence = strategy.stated(parameters)
+    inputs = dict(_inputs(strategy, seen))
+    is_weighed = side != 0 or strategy.weighing is None
+    strength, confidence = strategy.stated(side, inputs, parameters) if is_weighed else (None, None)
     unknown = tuple(name for name in strategy.columns(parameters) if isnan(value_at(seen[name])))
     return StrategyFinding(
         key=strategy.key,
@@ -123,9 +134,9 @@ def _finding(strategy: Strategy, parameters: StrategyParameters, columns: Block,
         strength=strength,
         confidence=confidence,
         parameters={name: value for name, value in parameters.model_dump(mode="json").items() if name not in _COMMON},
-        verdict=_verdict(side, checks, unknown, is_enabled=parameters.is_enabled, is_absent=is_absent),
+        verdict=_verdict(strategy, side, checks, unknown, is_enabled=parameters.is_enabled, is_absent=is_absent),
         would_say=SIGNAL_TYPES[side].value if side else None,
-        inputs=dict(_inputs(strategy, seen)),
+        inputs={name: None if isnan(value) else value for name, value in inputs.items()},
         unknown=unknown,
         checks=tuple(
             CheckFinding(
@@ -141,7 +152,13 @@ def _finding(strategy: Strategy, parameters: StrategyParameters, columns: Block,
 
 
 def _verdict(
-    side: int, checks: Sequence[Check], unknown: Sequence[str], *, is_enabled: bool, is_absent: bool
+    strategy: Strategy,
+    side: int,
+    checks: Sequence[Check],
+    unknown: Sequence[str],
+    *,
+    is_enabled: bool,
+    is_absent: bool,
 ) -> Verdict:
     if is_absent:
         return Verdict.ABSENT
@@ -149,7 +166,7 @@ def _verdict(
         return Verdict.DISABLED
     if side:
         return Verdict(SIGNAL_TYPES[side].value)
-    is_open = any(_is_open(checks, each) for each in (BUY, SELL)) if checks else bool(unknown)
+    is_open = any(_is_open(checks, each) for each in strategy.names) if checks else bool(unknown)
     return Verdict.UNKNOWN if is_open else Verdict.NOTHING
 
 
@@ -159,17 +176,13 @@ def _is_open(checks: Sequence[Check], side: int) -> bool:
     return None in met and False not in met
 
 
-def _inputs(strategy: Strategy, seen: Block) -> Iterator[tuple[str, float | None]]:
-    """As a signal states them; see `emission.signals_of`."""
+def _inputs(strategy: Strategy, seen: Block) -> Iterator[tuple[str, float]]:
+    """What a signal of the bar is made of, NaN where unknown; see `emission.signals_of`."""
     for name, frame in seen.items():
-        yield name, _known(value_at(frame))
+        yield name, value_at(frame)
     if strategy.shows_previous:
         for name, frame in seen.items():
-            yield PREVIOUS + name, _known(value_at(frame, -2)) if len(frame) > 1 else None
-
-
-def _known(value: float) -> float | None:
-    return None if isnan(value) else value
+            yield PREVIOUS + name, value_at(frame, -2) if len(frame) > 1 else float("nan")
 
 
 def _last(columns: Block, name: str) -> float:

@@ -23,10 +23,11 @@ import talib
 from pipeline.contracts.blocks import Block
 from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe
 from pipeline.indicators.alignment import spread
-from pipeline.indicators.columns import Array, previous, unpack
+from pipeline.indicators.columns import Array, unpack
 from pipeline.indicators.rolling import rolling_mean, rolling_squares
 
-_LN = unwrap(talib.LN)  # the compiled function: the same bits wherever in an array a value stands
+# The compiled functions themselves: the same bits wherever in an array a value stands.
+_LN, _MAX, _MIN = (unwrap(function) for function in (talib.LN, talib.MAX, talib.MIN))
 
 USUAL_BARS = 48  # over which the usual size of a return is measured
 LONG_BARS = 168
@@ -88,12 +89,14 @@ def own_features(candles: Block, columns: Block, timeframe: Timeframe) -> Block:
     loaded = {name: unpack(candles[name].loc[index[0] :]) for name in ("open", "high", "low", "close", "volume")}
     known = {name: unpack(frame) for name, frame in columns.items() if name != "obv"}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        returns = _log_returns(loaded["close"], n_bars + LONG_BARS - 1)
+        usual = _deviation(returns, USUAL_BARS, n_bars)
         found = {
-            **_moves(loaded, n_bars),
+            **_moves(loaded, usual, n_bars),
             **_shapes(loaded, known["atr_14"], n_bars),
             **_positions(loaded, known, n_bars),
             **_volumes(loaded, n_bars),
-            **_unevenness(loaded, known["atr_14"], n_bars),
+            **_unevenness(loaded, returns, usual, known["atr_14"]),
             "higher_trend": _higher_trend(loaded["close"], index, known["atr_14"], timeframe),
         }
     has_candle = ~np.isnan(loaded["close"][:, -n_bars:])
@@ -130,22 +133,34 @@ def _rounded(values: Array, like: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(values.T, index=like.index, columns=like.columns, copy=False)
 
 
-def _log_returns(closes: Array) -> Array:
-    ratios = closes / previous(closes)
-    logs = np.full_like(ratios, np.nan)
-    for row, ratio in enumerate(np.ascontiguousarray(ratios)):
-        logs[row] = _LN(ratio)
-    return logs
+def _log_returns(closes: Array, n_last: int) -> Array:
+    """Log returns from bar to bar, of the last ``n_last`` bars. Shape (n_symbols, n_last)."""
+    return _logs(closes[:, -n_last:] / closes[:, -n_last - 1 : -1])
 
 
-def _moves(loaded: Mapping[str, Array], n_bars: int) -> dict[str, Array]:
+def _logs(ratios: Array) -> Array:
+    return np.stack([_LN(row) for row in np.ascontiguousarray(ratios)]) if len(ratios) else ratios
+
+
+def _deviation(returns: Array, window: int, n_bars: int) -> Array:
+    """Standard deviation of the last ``window`` returns, on the last ``n_bars``."""
+    squares = rolling_squares(returns[:, -(n_bars + window - 1) :], window)
+    deviation: Array = np.sqrt(squares[:, -n_bars:] / window)
+    return deviation
+
+
+def _mean(values: Array, window: int, n_bars: int) -> Array:
+    """Mean of the last ``window`` values, on the last ``n_bars``."""
+    return rolling_mean(values[:, -(n_bars + window - 1) :], window)[:, -n_bars:]
+
+
+def _moves(loaded: Mapping[str, Array], usual: Array, n_bars: int) -> dict[str, Array]:
     """Returns over several horizons, in units of what is usual for one of that length."""
     closes = loaded["close"]
-    usual = np.sqrt(rolling_squares(_log_returns(closes), USUAL_BARS) / USUAL_BARS)[:, -n_bars:]
     moves = {}
     for n in RETURN_BARS:
-        ratio = np.ascontiguousarray(closes[:, -n_bars:] / closes[:, -n_bars - n : closes.shape[1] - n])
-        moves[f"return_{n}"] = np.stack([_LN(row) for row in ratio]) / (usual * n**0.5)
+        ratios = closes[:, -n_bars:] / closes[:, -n_bars - n : closes.shape[1] - n]
+        moves[f"return_{n}"] = _logs(ratios) / (usual * n**0.5)
     return moves
 
 
@@ -191,16 +206,17 @@ def _positions(loaded: Mapping[str, Array], known: Mapping[str, Array], n_bars: 
 
 def _extreme(values: Array, window: int, n_bars: int, is_highest: bool) -> Array:
     """Highest or lowest value of the last ``window`` bars, on the last ``n_bars``."""
-    frame = pd.DataFrame(values[:, -(n_bars + window - 1) :].T).rolling(window)
-    return unpack(frame.max() if is_highest else frame.min())[:, -n_bars:]
+    function = _MAX if is_highest else _MIN
+    rows = np.ascontiguousarray(values[:, -(n_bars + window - 1) :])
+    return np.stack([function(row, window) for row in rows])[:, -n_bars:] if len(rows) else rows[:, -n_bars:]
 
 
 def _volumes(loaded: Mapping[str, Array], n_bars: int) -> dict[str, Array]:
     """Volume against its own mean (0 where it equals it, towards 1 and -1 beyond), and on which side it was."""
     volumes = loaded["volume"]
-    mean, short = (rolling_mean(volumes, window)[:, -n_bars:] for window in (LONG_BARS, 20))
+    mean, short = (_mean(volumes, window, n_bars) for window in (LONG_BARS, 20))
     side = np.sign(loaded["close"] - loaded["open"])
-    signed = rolling_mean(volumes * side, 12)[:, -n_bars:] / rolling_mean(volumes, 12)[:, -n_bars:]
+    signed = _mean(volumes * side, 12, n_bars) / _mean(volumes, 12, n_bars)
     share = _against(volumes[:, -n_bars:], mean)
     return {
         "volume_share": share,
@@ -216,35 +232,32 @@ def _against(value: Array, usual: Array) -> Array:
     return np.where(total == 0.0, 0.0, (value - usual) / total)
 
 
-def _unevenness(loaded: Mapping[str, Array], ranges: Array, n_bars: int) -> dict[str, Array]:
+def _unevenness(loaded: Mapping[str, Array], returns: Array, usual: Array, ranges: Array) -> dict[str, Array]:
     """How this market moves: more or less than usual, and in how coarse steps.
 
     A close that equals the one before did not go up. How often that happens follows from the price step of the
     exchange against the usual move, and differs between coins by a factor of a hundred.
     """
-    closes = loaded["close"]
-    returns = _log_returns(closes)
-    short, usual, long = (
-        np.sqrt(rolling_squares(returns, window) / window)[:, -n_bars:] for window in (12, USUAL_BARS, LONG_BARS)
-    )
-    moves = np.abs(closes - previous(closes))
+    n_bars = usual.shape[1]
+    closes = loaded["close"][:, -(n_bars + LONG_BARS) :]
+    short, long = (_deviation(returns, window, n_bars) for window in (12, LONG_BARS))
+    moves = np.abs(closes[:, 1:] - closes[:, :-1])
     is_same = np.where(np.isnan(moves), np.nan, (moves == 0.0).astype(np.float64))
-    steps = pd.DataFrame(np.where(moves > 1e-9 * closes, moves, np.nan).T[-(n_bars + LONG_BARS - 1) :])
-    step = unpack(steps.rolling(LONG_BARS, min_periods=1).min())[:, -n_bars:]
-    same = rolling_mean(is_same, LONG_BARS)[:, -n_bars:]
-    tick = np.where(np.isnan(same), np.nan, np.where(np.isnan(step), 1.0, step / (step + ranges)))
+    same = _mean(is_same, LONG_BARS, n_bars)
+    step = _extreme(np.where(moves > 1e-9 * closes[:, 1:], moves, np.inf), LONG_BARS, n_bars, is_highest=False)
+    tick = np.where(np.isinf(step), 1.0, step / (step + ranges))
     return {
         "volatility_12": _against(short, usual),
         "volatility_rank": _against(usual, long),
         "unchanged": np.sqrt(same),
-        "tick": np.sqrt(tick),
+        "tick": np.where(np.isnan(same), np.nan, np.sqrt(tick)),
     }
 
 
 def _calendar(closes: pd.DatetimeIndex, has_candle: np.ndarray) -> dict[str, Array]:
     """Hour and weekday of the close on a circle."""
     found = {}
-    for name, place, length in (("hour", closes.hour, 24), ("weekday", closes.dayofweek, 7)):
+    for name, place, length in (("hour", closes.hour, 24), ("weekday", closes.day_of_week, 7)):
         for suffix, function in (("sin", sin), ("cos", cos)):
             circle = np.array([function(2.0 * pi * n / length) for n in range(length)])
             found[f"{name}_{suffix}"] = np.where(has_candle, circle[place.to_numpy()], np.nan)

@@ -38,12 +38,18 @@ class MarketConditions:
     threshold: float | None = None  # its 95th percentile over the window
     median_ratio: float | None = None
     bars: int = 0  # how many bars of the window had a ratio
+    is_anomalous: bool = False  # a model flagged the bar, and its flags count
     is_filled: bool = False  # the bar was made up to close a gap
     block_reason: str | None = None  # why the series is left out at this close (stale, gaps, price_jump ...)
 
     @classmethod
     def of_bar(
-        cls, values: Mapping[str, float], *, is_filled: bool = False, block_reason: str | None = None
+        cls,
+        values: Mapping[str, float],
+        *,
+        is_anomalous: bool = False,
+        is_filled: bool = False,
+        block_reason: str | None = None,
     ) -> "MarketConditions":
         """The conditions that one cell of `market_conditions`' columns describes; NaN becomes ``None``."""
         ratio, threshold, median, bars, flag = (None if isnan(values[column]) else values[column] for column in COLUMNS)
@@ -53,6 +59,7 @@ class MarketConditions:
             threshold=threshold,
             median_ratio=median,
             bars=int(bars or 0),
+            is_anomalous=is_anomalous,
             is_filled=is_filled,
             block_reason=block_reason,
         )

@@ -26,8 +26,12 @@ def low_confidence(signal: Signal, profile: RiskProfile, market: MarketCondition
 
 
 def high_volatility(signal: Signal, profile: RiskProfile, market: MarketConditions) -> Reason:
-    """Drop everything but alerts in a volatile market, if the profile asks for it; unknown passes."""
-    blocked = profile.avoid_high_volatility and market.is_volatile and signal.signal_type is not SignalType.ALERT
+    """Drop everything but alerts in a volatile market, if the profile asks for it; unknown passes.
+
+    A bar that a model calls an anomaly counts as volatile: its market behaves as it seldom does.
+    """
+    is_volatile = market.is_volatile or market.is_anomalous
+    blocked = profile.avoid_high_volatility and is_volatile and signal.signal_type is not SignalType.ALERT
     return "high_volatility" if blocked else None
 
 

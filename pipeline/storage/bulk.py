@@ -161,6 +161,7 @@ _ARROW_TYPES: dict[type[sa.types.TypeEngine[Any]], pa.DataType] = {
     sa.BigInteger: pa.int64(),
     sa.Integer: pa.int32(),
     sa.Double: pa.float64(),
+    sa.REAL: pa.float32(),
     sa.Text: pa.string(),
     sa.TIMESTAMP: pa.timestamp("us", tz="UTC"),
     postgresql.ARRAY: pa.list_(pa.string()),

@@ -143,11 +143,13 @@ def read_conditions(
     rows = conn.execute(
         sa.text(
             f"""SELECT DISTINCT x.exchange, x.symbol, x.timeframe, x.candle_close_at, m.is_volatile, m.atr_ratio,
-  m.atr_ratio_p95, m.atr_ratio_median, m.atr_ratio_bars, m.block_reason, c.is_filled
+  m.atr_ratio_p95, m.atr_ratio_median, m.atr_ratio_bars, m.block_reason, c.is_filled,
+  coalesce(a.is_anomaly AND NOT a.is_ignored, false) AS is_anomalous
 FROM candidate_signals x JOIN spans s ON {IN_SPANS} JOIN series e ON e.series_id = x.series_id
 JOIN candles c ON c.series_id = x.series_id
   AND c.open_at = x.candle_close_at - make_interval(secs => e.bar_seconds)
 LEFT JOIN market_conditions m ON m.series_id = x.series_id AND m.open_at = c.open_at
+LEFT JOIN anomaly_scores a ON a.series_id = x.series_id AND a.open_at = c.open_at
 WHERE x.origin = :origin AND x.scope = :scope"""
         ),
         {"origin": origin.value, "scope": scope},
@@ -159,6 +161,7 @@ WHERE x.origin = :origin AND x.scope = :scope"""
             threshold=r.atr_ratio_p95,
             median_ratio=r.atr_ratio_median,
             bars=r.atr_ratio_bars or 0,
+            is_anomalous=r.is_anomalous,
             is_filled=r.is_filled,
             block_reason=r.block_reason,
         )

@@ -137,11 +137,14 @@ def quarantine(conn: sa.Connection, refused: pd.DataFrame) -> int:
 def record_health(
     conn: sa.Connection,
     source: str,
-    states: Mapping[SeriesKey, SeriesState],
+    states: Mapping[SeriesKey, SeriesState] | Mapping[str, SeriesState],
     ids: Mapping[SeriesKey, int],
     as_of: datetime,
 ) -> None:
-    """Store each series' state as of an instant; an older instant never overwrites a newer one."""
+    """Store the state of each series, or of whatever a source consists of, as of an instant.
+
+    An older instant never overwrites a newer one.
+    """
     if not states:
         return
     conn.execute(
@@ -157,7 +160,7 @@ ON CONFLICT (source, subject) DO UPDATE SET series_id = excluded.series_id, stat
             "source": source,
             "as_of": as_of,
             "subjects": [str(key) for key in states],
-            "ids": [ids.get(key) for key in states],
+            "ids": [ids.get(key) if isinstance(key, SeriesKey) else None for key in states],
             "statuses": [state.status.value for state in states.values()],
             "reasons": [state.reason for state in states.values()],
         },

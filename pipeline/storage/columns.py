@@ -1,7 +1,8 @@
 """Stored columns as strategies name them: of the bar itself, of extra indicators, of other series beside it.
 
 `extra.<name>` is one of `[indicators.*]`; `reference.<name>` is the reference symbol's on the same bar;
-`higher.<name>` is the same symbol's on the newest bar of the higher timeframe that has closed by then.
+`higher.<name>` is the same symbol's on the newest bar of the higher timeframe that has closed by then;
+`prediction.<name>` is what the champions of the close say of the bar.
 """
 
 from collections import defaultdict
@@ -16,9 +17,10 @@ from pipeline.indicators.alignment import as_of_close, higher_opens, spread
 from pipeline.storage import tables
 from pipeline.storage.database import Database
 from pipeline.storage.extra_indicators import read_extra_block
-from pipeline.storage.history import SeriesGroup, bar_index, read_block
+from pipeline.storage.history import BlockRequest, SeriesGroup, bar_index, read_blocks
+from pipeline.storage.predictions import prediction_requests
 from pipeline.storage.universe import universe
-from pipeline.strategies.columns import EXTRA, HIGHER, READ_OFF_CANDLES, REFERENCE
+from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, READ_OFF_CANDLES, REFERENCE
 
 SHALLOW = 8  # bars: columns that are read no deeper are read together, for a question costs more than some rows
 
@@ -42,18 +44,26 @@ def read_columns(
     for name, depth in depths.items():
         names_by_read[_prefix(name), max(depth, shallow)].append(name)
     columns: Block = {}
+    of_bars: list[BlockRequest] = []
     for (prefix, depth), names in names_by_read.items():
         begin = first_open - depth * group.timeframe.duration
         plain = [name.removeprefix(prefix) for name in names]
+        if prefix == PREDICTION:
+            of_bars += prediction_requests(plain, begin, last_open)
+            continue
+        if not prefix:
+            of_bars += _bar_requests(plain, begin, last_open)
+            continue
         if prefix == EXTRA:
             found = read_extra_block(database, plain, group, begin, last_open)
         elif prefix == REFERENCE:
             found = _of_reference(database, group, plain, begin, last_open, reference_symbol)
-        elif prefix == HIGHER:
-            found = _of_higher(database, group, plain, begin, last_open, higher)
         else:
-            found = _of_bars(database, group, plain, begin, last_open)
+            found = _of_higher(database, group, plain, begin, last_open, higher)
         columns |= {name: found[name.removeprefix(prefix)] for name in names}
+    for request, block in zip(of_bars, read_blocks(database, group, of_bars), strict=True):
+        prefix = PREDICTION if request.table not in (tables.candles, tables.indicators) else ""
+        columns |= {prefix + name: frame for name, frame in block.items()}
     return columns
 
 
@@ -65,15 +75,20 @@ def group_of(database: Database, exchange: str, timeframe: Timeframe, symbols: S
 
 
 def _prefix(name: str) -> str:
-    return next((prefix for prefix in (EXTRA, REFERENCE, HIGHER) if name.startswith(prefix)), "")
+    return next((prefix for prefix in (EXTRA, REFERENCE, HIGHER, PREDICTION) if name.startswith(prefix)), "")
+
+
+def _bar_requests(names: Sequence[str], begin: datetime, end: datetime) -> list[BlockRequest]:
+    by_table = (
+        (table, [name for name in names if (name in READ_OFF_CANDLES) is is_candle])
+        for table, is_candle in ((tables.candles, True), (tables.indicators, False))
+    )
+    return [BlockRequest(table, some, begin, end) for table, some in by_table if some]
 
 
 def _of_bars(database: Database, group: SeriesGroup, names: Sequence[str], begin: datetime, end: datetime) -> Block:
-    found: Block = {}
-    for table, is_candle in ((tables.candles, True), (tables.indicators, False)):
-        if some := [name for name in names if (name in READ_OFF_CANDLES) is is_candle]:
-            found |= read_block(database, table, some, group, begin, end)
-    return found
+    blocks = read_blocks(database, group, _bar_requests(names, begin, end))
+    return {name: frame for block in blocks for name, frame in block.items()}
 
 
 def _of_reference(

@@ -1,8 +1,10 @@
 """One database: its engine, its transactions, its bulk reads. Everything else in `storage` takes a connection."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TypeVar
 
 import adbc_driver_manager
@@ -18,12 +20,14 @@ from pipeline.storage.bulk import Reader
 
 CHAIN_LOCK = 0x7369676E  # "sign": one run of the chain at a time, whoever started it
 ATTEMPTS = 6
+READERS = 2
 # Classes and codes of SQLSTATE after which the same transaction may succeed: the connection, a conflict with another
 # transaction, too many connections, an operator's or a timeout's intervention, a lock that was not to be had.
 PASSING_CLASSES = ("08", "40", "57")
 PASSING_CODES = ("53300", "55P03")
 
 T = TypeVar("T")
+Question = sa.Select[tuple[object, ...]] | sa.TextClause
 
 
 class Database:
@@ -36,7 +40,11 @@ class Database:
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
         )
-        self._reader = Reader(address)
+        self._readers = [Reader(address) for _ in range(READERS)]
+        self._idle: SimpleQueue[Reader] = SimpleQueue()
+        for reader in self._readers:
+            self._idle.put(reader)
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._locks: list[_Lock] = []
 
     @contextmanager
@@ -45,10 +53,28 @@ class Database:
         with _passing_errors(), self.engine.begin() as conn:
             yield conn
 
-    def frame(self, query: sa.Select[tuple[object, ...]] | sa.TextClause) -> pd.DataFrame:
+    def frame(self, query: Question) -> pd.DataFrame:
         """The rows of ``query`` by Arrow, outside any transaction; see `bulk.Reader.frame`."""
+        return self.frames([query])[0]
+
+    def frames(self, queries: Sequence[Question]) -> list[pd.DataFrame]:
+        """The rows of each query, `READERS` of them read at a time.
+
+        Most of what a large read takes is spent in the server, which gives each connection a processor of its own.
+        """
         with _passing_errors():
-            return self._reader.frame(query)
+            return (
+                [self._read(query) for query in queries]
+                if len(queries) == 1
+                else list(self._threads.map(self._read, queries))
+            )
+
+    def _read(self, query: Question) -> pd.DataFrame:
+        reader = self._idle.get()
+        try:
+            return reader.frame(query)
+        finally:
+            self._idle.put(reader)
 
     def retried(self, work: Callable[[], T]) -> T:
         """Do ``work`` again from its beginning, with growing pauses, while the database is away or in conflict.
@@ -107,7 +133,9 @@ class Database:
 
     def close(self) -> None:
         """Give every connection back."""
-        self._reader.close()
+        self._threads.shutdown()
+        for reader in self._readers:
+            reader.close()
         self.engine.dispose()
 
 

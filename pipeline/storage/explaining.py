@@ -28,6 +28,7 @@ from pipeline.storage import tables
 from pipeline.storage.candidates import pending_of
 from pipeline.storage.health import series_states
 from pipeline.storage.history import Series, bar_index
+from pipeline.strategies.registry import STRATEGIES
 
 CANDLE = ("open", "high", "low", "close", "volume")
 CONDITIONS = ("atr_ratio", "atr_ratio_p95", "atr_ratio_median", "atr_ratio_bars", "is_volatile", "filled_share")
@@ -247,7 +248,8 @@ def read_close(
 
 
 def other_sources(candidates: Iterable[Mapping[str, Any]], key: SeriesKey) -> list[Signal]:
-    """Stored candidates that no technical strategy makes: they are judged as they are."""
+    """Stored candidates of sources that no strategy here makes: they are judged as they are."""
+    judged = {strategy.source for strategy in STRATEGIES.values()}
     return [
         Signal(
             series=key,
@@ -261,7 +263,7 @@ def other_sources(candidates: Iterable[Mapping[str, Any]], key: SeriesKey) -> li
             inputs=row["inputs"],
         )
         for row in candidates
-        if row["source"] != Source.TECHNICAL and row["superseded_at"] is None
+        if row["source"] not in judged and row["superseded_at"] is None
     ]
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -68,4 +67,4 @@ def read_extra_block(
     e = tables.extra_indicators.c
     numbers = (sa.cast(e["values"][name].astext, sa.Double).label(name) for name in names)
     table = sa.select(e.series_id, e.open_at, *numbers).subquery()
-    return read_block(database, cast(sa.Table, table), names, group, first_open, last_open)
+    return read_block(database, table, names, group, first_open, last_open)

@@ -18,8 +18,9 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.indicators.volume import Carry, obv
 from pipeline.storage import tables
-from pipeline.storage.database import Database
+from pipeline.storage.database import READERS, Database
 
+LARGE_ROWS = 40_000  # from so many on a block is read by several connections
 SUMMED_AT_ONCE = 20  # whole histories in memory
 CANDLE_COLUMNS = ("open", "high", "low", "close", "volume", "is_filled")
 
@@ -50,32 +51,64 @@ class SeriesGroup:
         return [s.series_id for s in self.series]
 
 
+class BlockRequest(NamedTuple):
+    """Columns of one of the big tables for the bars from ``first_open`` to ``last_open``, inclusive."""
+
+    table: sa.FromClause
+    columns: Sequence[str]
+    first_open: datetime
+    last_open: datetime
+
+
 def read_block(
     database: Database,
-    table: sa.Table,
+    table: sa.FromClause,
     columns: Sequence[str],
     group: SeriesGroup,
     first_open: datetime,
     last_open: datetime,
 ) -> Block:
-    """Columns of one of the big tables for the bars from ``first_open`` to ``last_open``, inclusive.
+    """The block of one request; see `read_blocks`."""
+    return read_blocks(database, group, [BlockRequest(table, columns, first_open, last_open)])[0]
+
+
+def read_blocks(database: Database, group: SeriesGroup, requests: Sequence[BlockRequest]) -> list[Block]:
+    """Blocks of the same series, read side by side; a large one in parts.
 
     Returns frames of shape (n_bars, n_symbols), float64 (objects for text), NaN where there is no row or NULL.
     """
-    query = sa.select(table.c.series_id, table.c.open_at, *(table.c[name] for name in columns)).where(
-        table.c.series_id.in_(group.ids), table.c.open_at.between(first_open, last_open)
+    queries: list[sa.Select[tuple[object, ...]]] = []
+    parts_of = []
+    for request in requests:
+        n_rows = len(group.ids) * ((request.last_open - request.first_open) // group.timeframe.duration + 1)
+        parts = [group.ids[part::READERS] for part in range(READERS)] if n_rows >= LARGE_ROWS else [group.ids]
+        parts_of.append(range(len(queries), len(queries) + len(parts)))
+        queries += [_query(request, ids) for ids in parts]
+    found = database.frames(queries)
+    return [
+        _block(group, request, found[places[0]] if len(places) == 1 else pd.concat([found[n] for n in places]))
+        for request, places in zip(requests, parts_of, strict=True)
+    ]
+
+
+def _query(request: BlockRequest, ids: Sequence[int]) -> sa.Select[tuple[object, ...]]:
+    c = request.table.c
+    return sa.select(c.series_id, c.open_at, *(c[name] for name in request.columns)).where(
+        c.series_id.in_(ids), c.open_at.between(request.first_open, request.last_open)
     )
-    rows = database.frame(query)
+
+
+def _block(group: SeriesGroup, request: BlockRequest, rows: pd.DataFrame) -> Block:
     timeframe = group.timeframe
-    index = bar_index(timeframe, first_open, last_open)
+    index = bar_index(timeframe, request.first_open, request.last_open)
     n_bars = len(index)
     opens = rows["open_at"].to_numpy(dtype="datetime64[us]").view(np.int64)
-    start = int(first_open.timestamp()) * 1_000_000
+    start = int(request.first_open.timestamp()) * 1_000_000
     bars = (opens - start) // (timeframe.seconds * 1_000_000)
     places = np.empty(max(group.ids, default=0) + 1, dtype=np.intp)
     places[group.ids] = np.arange(len(group.ids))
     cells = places[rows["series_id"].to_numpy()] * n_bars + bars
-    return {name: _scattered(rows[name], cells, index, group.symbols) for name in columns}
+    return {name: _scattered(rows[name], cells, index, group.symbols) for name in request.columns}
 
 
 def bar_index(timeframe: Timeframe, first_open: datetime, last_open: datetime) -> pd.DatetimeIndex:

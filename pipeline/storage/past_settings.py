@@ -15,7 +15,7 @@ from pipeline.generation import Rules
 from pipeline.indicators.extra.choice import chosen
 from pipeline.indicators.extra.definition import ExtraParameters
 from pipeline.risk.profile import RiskProfile
-from pipeline.settings_sections import AggregationSettings, ContextSettings, ExpirySettings
+from pipeline.settings_sections import AggregationSettings, ContextSettings, ExpirySettings, ModelSettings
 from pipeline.storage import tables
 from pipeline.strategies.registry import STRATEGIES
 
@@ -89,6 +89,7 @@ def past_settings(configuration: Configuration, families: Mapping[str, Sequence[
         expiry_bars=ExpirySettings.model_validate(content["expiry"]).bars,
         reference_symbol=context.reference_symbol,
         higher_timeframes=context.higher_timeframes,
+        tighten_targets=ModelSettings.model_validate(content.get("models", {})).tighten_targets,
     )
     profiles = {name: RiskProfile.model_validate(limits) for name, limits in content["profiles"].items()}
     indicators, mistakes = chosen(content.get("indicators", {}))

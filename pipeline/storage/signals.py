@@ -22,8 +22,9 @@ from pipeline.domain.signal import Origin, TradingSignal, signal_id
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
-from pipeline.generation import BarKey
+from pipeline.generation import PREDICTED, BarKey
 from pipeline.indicators.structure import BAR_COLUMNS
+from pipeline.models.price_range import RANGES
 from pipeline.storage import tables
 from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, typed
 from pipeline.storage.candidates import IN_SPANS, Occasion, remove_vanished
@@ -49,22 +50,28 @@ class StoredSignals:
 
 
 def read_bars(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str) -> dict[BarKey, dict[str, Any]]:
-    """Close and all indicators of the bars in the spans that have a candidate."""
+    """Close, all indicators and predictions of the bars in the spans that have a candidate."""
     stage_spans(conn, spans)
     columns = ", ".join(f"i.{name}" for name in BAR_COLUMNS)
+    predicted = ", ".join(["d.probability", *(f"p.{name}" for name in RANGES)])
     rows = conn.execute(
         sa.text(
-            f"""SELECT DISTINCT x.exchange, x.symbol, x.timeframe, x.candle_close_at, c.close, {columns}
+            f"""SELECT DISTINCT x.exchange, x.symbol, x.timeframe, x.candle_close_at, c.close, {columns},
+  {predicted}
 FROM candidate_signals x JOIN spans s ON {IN_SPANS} JOIN series e ON e.series_id = x.series_id
 JOIN candles c ON c.series_id = x.series_id
   AND c.open_at = x.candle_close_at - make_interval(secs => e.bar_seconds)
 JOIN indicators i ON i.series_id = c.series_id AND i.open_at = c.open_at
+LEFT JOIN direction_predictions d ON d.series_id = c.series_id AND d.open_at = c.open_at
+LEFT JOIN price_range_predictions p ON p.series_id = c.series_id AND p.open_at = c.open_at
 WHERE x.origin = :origin AND x.scope = :scope"""
         ),
         {"origin": origin.value, "scope": scope},
     )
     return {
-        (SeriesKey(r[0], r[1], Timeframe(r[2])), r[3]): dict(zip(("close", *BAR_COLUMNS), r[4:], strict=True))
+        (SeriesKey(r[0], r[1], Timeframe(r[2])), r[3]): dict(
+            zip(("close", *BAR_COLUMNS, *PREDICTED), r[4:], strict=True)
+        )
         for r in rows
     }
 

@@ -15,6 +15,8 @@ from pipeline.market.health import is_stale
 from pipeline.storage import tables
 from pipeline.storage.history import Series, SeriesGroup
 
+STAGED = "staged_spans"  # in a connection's info: the transaction, and its spans
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -47,6 +49,17 @@ def groups_of(spans: Iterable[Span]) -> list[tuple[SeriesGroup, list[Span]]]:
         members.sort(key=lambda span: span.series.key.symbol)
         ordered.append((SeriesGroup(exchange, timeframe, tuple(span.series for span in members)), members))
     return ordered
+
+
+def groups_of_series(series: Iterable[Series]) -> list[SeriesGroup]:
+    """Series by exchange and timeframe, as `groups_of` orders them."""
+    found: defaultdict[tuple[str, Timeframe], list[Series]] = defaultdict(list)
+    for each in series:
+        found[each.key.exchange, each.key.timeframe].append(each)
+    return [
+        SeriesGroup(exchange, timeframe, tuple(sorted(members, key=lambda each: each.key.symbol)))
+        for (exchange, timeframe), members in sorted(found.items(), key=lambda item: (item[0][0], -item[0][1].seconds))
+    ]
 
 
 def window_spans(conn: sa.Connection, series: Sequence[Series], after: datetime, until: datetime) -> list[Span]:
@@ -154,7 +167,13 @@ def split(spans: Sequence[Span], max_bars: int) -> list[list[Span]]:
 
 
 def stage_spans(conn: sa.Connection, spans: Sequence[Span]) -> None:
-    """Make the temporary table ``spans`` (series_id, after, until) for queries of this transaction."""
+    """Make the temporary table ``spans`` (series_id, after, until) for queries of this transaction.
+
+    The steps of a stage ask about the same spans one after the other; what is staged already stays.
+    """
+    staged = (conn.get_transaction(), tuple(spans))
+    if conn.info.get(STAGED) == staged:
+        return
     conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.spans"))
     conn.execute(
         sa.text(
@@ -170,6 +189,7 @@ AS s(series_id, after, until)"""
     )
     # Nobody has counted a new table, and for a guess of thousands of spans the planner reads whole tables.
     conn.execute(sa.text("ANALYZE pg_temp.spans"))
+    conn.info[STAGED] = staged
 
 
 def _reach(conn: sa.Connection, series: Sequence[Series], until: datetime) -> dict[Series, tuple[datetime, datetime]]:

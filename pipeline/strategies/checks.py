@@ -34,7 +34,7 @@ _SIDE_WORDS = {ABOVE: "above", BELOW: "below", TOUCH: "on", UNKNOWN: "unknown"}
 class Check:
     """One condition of one side; a side is taken where all its checks are met."""
 
-    side: int  # BUY or SELL
+    side: int  # BUY, SELL or ALERT
     asks: str  # what is compared: "SMA 20 to SMA 50"
     found: str  # on the bar, with the numbers that were compared
     wanted: str

@@ -1,4 +1,4 @@
-"""Crossings: of one line over another, and of a threshold that re-arms; what strategies share.
+"""Crossings: of one line over another, and of a threshold that re-arms; what strategies share, sides included.
 
 Add a rule here when two strategies need it. All of them look back over a fixed number of bars and no
 further: a rule that remembers for ever gives one answer over a long history and another over a short one,
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-BUY, SELL = 1, -1
+BUY, SELL, ALERT = 1, -1, 2  # the sides that a rule may take, as int8; 0 is none
 TOUCH_LIMIT = 50  # bars that two lines may lie on each other before the earlier side is forgotten
 CROSS_LOOKBACK = TOUCH_LIMIT + 1  # those bars, and the one before them
 TOUCH_TOLERANCE = 1e-12  # of the price: far above rounding noise, far below what one tick does to an average
@@ -144,7 +144,15 @@ def threshold_trips(
 
 def as_sides(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_], like: Frame) -> Frame:
     """Give two masks, never both true, the labels of ``like``: +1 BUY, -1 SELL, 0 neither, as int8."""
-    sides = buy.view(np.int8) - sell.view(np.int8)
+    return _labelled(buy.view(np.int8) - sell.view(np.int8), like)
+
+
+def as_alerts(alert: npt.NDArray[np.bool_], like: Frame) -> Frame:
+    """Give a mask the labels of ``like``: 2 ALERT, 0 nothing, as int8."""
+    return _labelled(ALERT * alert.view(np.int8), like)
+
+
+def _labelled(sides: Events, like: Frame) -> Frame:
     if isinstance(like, pd.Series):
         return pd.Series(sides, index=like.index, name=like.name, copy=False)
     return pd.DataFrame(sides, index=like.index, columns=like.columns, copy=False)

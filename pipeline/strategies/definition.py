@@ -18,13 +18,16 @@ from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.signal import MULTI_STRATEGY, Source
 from pipeline.strategies.checks import Check
-from pipeline.strategies.columns import READABLE, is_readable
-from pipeline.strategies.crossing import BUY, SELL
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS, READABLE, is_readable
+from pipeline.strategies.crossing import ALERT, BUY, SELL
 from pipeline.strategies.higher_timeframe import TREND, TrendFilter, warning
 
 # One underscore at a time: two of them separate the levels of a setting in an environment variable.
 KEY_PATTERN = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 NAME_PATTERN = r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*"
+
+# The settings that say how much each signal weighs, of strategies that do not take that from the bar.
+STATED = ("strength", "confidence")
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Trigger = Literal["cross", "level"]
@@ -33,14 +36,13 @@ Trigger = Literal["cross", "level"]
 class StrategyParameters(BaseModel):
     """What an operator may set about every strategy, under ``[strategies.<key>]`` of signals.toml.
 
-    A subclass gives a default to each field and refuses combinations that cannot work.
+    A subclass gives a default to each field and refuses combinations that cannot work. It has the fields of `STATED`,
+    unless its strategy derives them from the bar.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     is_enabled: bool = True
-    strength: Fraction
-    confidence: Fraction
     higher_timeframe_trend: TrendFilter = TrendFilter.OFF
 
     @field_validator("*", mode="before")
@@ -54,6 +56,7 @@ class StrategyParameters(BaseModel):
 
 
 P = TypeVar("P", bound=StrategyParameters)
+Weight = tuple[float, float]  # strength and confidence, both in [0, 1]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,6 +76,7 @@ class Strategy:
     reads: Callable[[Any], tuple[str, ...]]
     wording: Callable[[int, Mapping[str, float], Any], str]
     questions: Callable[[Block, Any], tuple[Check, ...]] | None = None
+    weighing: Callable[[int, Mapping[str, float], Any], Weight] | None = None
 
     @property
     def reach(self) -> int:
@@ -99,12 +103,12 @@ class Strategy:
         Returns
         -------
         DataFrame of shape (n_candles, n_symbols), int8
-            ``+1`` BUY, ``-1`` SELL, ``0`` nothing or unknown.
+            ``+1`` BUY, ``-1`` SELL, ``+2`` ALERT, ``0`` nothing or unknown.
 
         Raises
         ------
         DataContractError
-            When a column is missing, or the rule answers in another shape, type or number.
+            When a column is missing, or the rule answers in another shape or type, or with a side that has no name.
         """
         names = self.columns(parameters)
         if missing := [name for name in names if name not in columns]:
@@ -118,9 +122,14 @@ class Strategy:
                 f"sides of strategy {self.key} must be int8 of shape {expected}, "
                 f"were {values.dtype} of shape {values.shape}"
             )
-        lowest, highest = values.min(initial=0), values.max(initial=0)
-        if lowest < SELL or highest > BUY:
-            raise DataContractError(f"sides of strategy {self.key} must be 1, -1 or 0, were from {lowest} to {highest}")
+        lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+        nameless = (side for side in range(lowest, highest + 1) if side and side not in self.names)
+        if wrong := [side for side in nameless if (values == side).any()]:
+            named = ", ".join(f"{side} ({name})" for side, name in self.names.items())
+            raise DataContractError(
+                f"sides of strategy {self.key} must be {named} or 0, were also {', '.join(map(str, wrong))}; "
+                "name the signals of each side that the rule takes in its declaration"
+            )
         return sides
 
     def describe(self, side: int, inputs: Mapping[str, float], parameters: StrategyParameters) -> str:
@@ -145,10 +154,13 @@ class Strategy:
         own = self._own(parameters)
         return None if self.questions is None else self.questions(columns, own)
 
-    def stated(self, parameters: StrategyParameters) -> tuple[float, float]:
-        """Give the strength and the confidence that its signals carry, both in [0, 1]."""
-        own = self._own(parameters)
-        return own.strength, own.confidence
+    def stated(self, side: int, inputs: Mapping[str, float], parameters: StrategyParameters) -> Weight:
+        """Give the strength and the confidence of a signal of this ``side`` on a bar with these ``inputs``.
+
+        Where the strategy has no ``weighing``, they are those of its settings, whatever the bar.
+        """
+        own: Any = self._own(parameters)
+        return (own.strength, own.confidence) if self.weighing is None else self.weighing(side, inputs, own)
 
     def _own(self, parameters: StrategyParameters) -> StrategyParameters:
         if not isinstance(parameters, self.parameters):
@@ -162,8 +174,9 @@ class Strategy:
 def strategy(
     *,
     key: str,
-    buy: str,
-    sell: str,
+    buy: str | None = None,
+    sell: str | None = None,
+    alert: str | None = None,
     parameters: type[P],
     family: str,
     source: Source,
@@ -172,6 +185,7 @@ def strategy(
     describe: Callable[[int, Mapping[str, float], P], str],
     shows_previous: bool = False,
     checks: Callable[[Block, P], tuple[Check, ...]] | None = None,
+    stated: Callable[[int, Mapping[str, float], P], Weight] | None = None,
 ) -> Callable[[Callable[[Block, P], pd.DataFrame]], Strategy]:
     """Make a strategy of a function ``(columns, parameters) -> sides``.
 
@@ -179,8 +193,8 @@ def strategy(
     ----------
     key
         Its name in the settings: ``[strategies.<key>]``.
-    buy, sell
-        What its signals are called; the same name twice where the side says enough.
+    buy, sell, alert
+        What its signals are called, for each side that the rule takes; the same name twice where the side says enough.
     parameters
         Its parameters class, which must have a default for every field, and bounds for one that counts bars.
     family
@@ -188,8 +202,8 @@ def strategy(
     source
         The kind of evidence behind it.
     columns
-        Those of `READABLE` that it reads (or ``higher.<one>``, ``reference.<one>``, ``extra.<column>``; see
-        `pipeline.strategies.columns`), or a function of its parameters that names them.
+        Those of `READABLE` that it reads (or ``higher.<one>``, ``reference.<one>``, ``extra.<column>``,
+        ``prediction.<one>``; see `pipeline.strategies.columns`), or a function of its parameters that names them.
     lookback
         Bars of these columns before the judged one that may matter, whatever the parameters are. Declared
         rather than inferred, because it decides how much history a run loads; tests hold every strategy to it,
@@ -201,6 +215,9 @@ def strategy(
     checks
         ``(columns of one symbol up to the judged bar, parameters)`` to the conditions of each side on that bar, for
         `signals explain`; see `Strategy.checks`. Without them a strategy is explained by its columns and its verdict.
+    stated
+        ``(side, column -> value on the bar, parameters)`` to the strength and the confidence of that bar's signal, for
+        a strategy that knows how sure it is. Without it they are the settings ``strength`` and ``confidence``.
 
     Raises
     ------
@@ -211,7 +228,12 @@ def strategy(
     def declare(rule: Callable[[Block, P], pd.DataFrame]) -> Strategy:
         if not re.fullmatch(KEY_PATTERN, key):
             raise ConfigurationError(f"strategy key must read like rsi or golden_cross, was {key!r}")
-        for name in (buy, sell):
+        names = {side: name for side, name in ((BUY, buy), (SELL, sell), (ALERT, alert)) if name is not None}
+        if not names:
+            raise ConfigurationError(
+                f"a strategy must name the signals of a side at least, buy, sell or alert, had none ({key})"
+            )
+        for name in names.values():
             if not re.fullmatch(NAME_PATTERN, name) or name == MULTI_STRATEGY:
                 raise ConfigurationError(
                     f"signal name must read like RSI_OVERSOLD, {MULTI_STRATEGY} apart, was {name!r} ({key})"
@@ -220,21 +242,27 @@ def strategy(
             raise ConfigurationError(f"lookback must be 0 or more bars, was {lookback} ({key})")
         if required := [name for name, field in parameters.model_fields.items() if field.is_required()]:
             raise ConfigurationError(f"each parameter must have a default, had none for {', '.join(required)} ({key})")
+        if stated is None and (lacking := [name for name in STATED if name not in parameters.model_fields]):
+            raise ConfigurationError(
+                f"{parameters.__name__} must have the fields {' and '.join(STATED)}, lacked {' and '.join(lacking)}; "
+                f"add them, or give the strategy a function `stated` ({key})"
+            )
         reads = columns if callable(columns) else lambda _: columns
-        names = reads(parameters.model_validate({}))
-        if not names:
+        read = reads(parameters.model_validate({}))
+        if not read:
             raise ConfigurationError(f"a strategy must read a column at least, read none ({key})")
-        if unknown := [name for name in names if not is_readable(name)]:
+        if unknown := [name for name in read if not is_readable(name)]:
             raise ConfigurationError(
                 f"columns of a strategy must be of {', '.join(READABLE)}, or one of them behind higher. or reference., "
-                f"or extra.<column>; were {', '.join(unknown)} ({key})"
+                f"{', '.join(PREDICTION + name for name in PREDICTIONS)}, or extra.<column>; "
+                f"were {', '.join(unknown)} ({key})"
             )
         documentation = (rule.__doc__ or "").strip()
         if not documentation:
             raise ConfigurationError(f"a strategy must have a docstring with its rule, had none ({key})")
         return Strategy(
             key=key,
-            names=MappingProxyType({BUY: buy, SELL: sell}),
+            names=MappingProxyType(names),
             parameters=parameters,
             family=family,
             source=source,
@@ -246,6 +274,7 @@ def strategy(
             reads=reads,
             wording=describe,
             questions=checks,
+            weighing=stated,
         )
 
     return declare

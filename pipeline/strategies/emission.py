@@ -16,10 +16,10 @@ from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import Signal, SignalType
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
-from pipeline.strategies.crossing import BUY, SELL
+from pipeline.strategies.crossing import ALERT, BUY, SELL
 from pipeline.strategies.definition import Strategy, StrategyParameters
 
-SIGNAL_TYPES = {BUY: SignalType.BUY, SELL: SignalType.SELL}
+SIGNAL_TYPES = {BUY: SignalType.BUY, SELL: SignalType.SELL, ALERT: SignalType.ALERT}
 PREVIOUS = "previous_"  # prefix of an input that was read off the bar before
 
 Positions = npt.NDArray[np.intp]
@@ -77,7 +77,6 @@ def signals_of(
     rows, places = rows[order], places[order]
     series = [SeriesKey(exchange, symbol, timeframe) for symbol in sides.columns]
     closes = (pd.DatetimeIndex(sides.index)[rows] + timeframe.duration).to_pydatetime()
-    strength, confidence = strategy.stated(parameters)
     found = sides.to_numpy()[rows, places].tolist()
     seen = _inputs(strategy, parameters, columns, rows, places)
     return [
@@ -93,6 +92,7 @@ def signals_of(
             inputs={name: None if isnan(value) else value for name, value in inputs.items()},
         )
         for place, side, close_at, inputs in zip(places.tolist(), found, closes, seen, strict=True)
+        for strength, confidence in [strategy.stated(side, inputs, parameters)]
     ]
 
 

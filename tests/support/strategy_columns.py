@@ -21,13 +21,16 @@ from pipeline.domain.signal import Source
 from pipeline.indicators.catalogue import INDICATORS
 from pipeline.indicators.compute import evaluate
 from pipeline.indicators.structure import PATTERN_COLUMNS, structure
-from pipeline.strategies.columns import READ_OFF_CANDLES, READABLE
-from pipeline.strategies.crossing import ABOVE, BELOW, CROSS_LOOKBACK, as_sides, last_event, relation
-from pipeline.strategies.definition import Fraction, Strategy, StrategyParameters, strategy
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS, READ_OFF_CANDLES, READABLE
+from pipeline.strategies.crossing import ABOVE, BELOW, CROSS_LOOKBACK, as_alerts, as_sides, last_event, relation
+from pipeline.strategies.definition import STATED, Fraction, Strategy, StrategyParameters, strategy
 from tests.support.market import flat_market, grid, random_walk
 
 SYMBOL = "BTC/USDT"
+PREDICTED = tuple(PREDICTION + name for name in PREDICTIONS)
+EVERY = (*READABLE, *PREDICTED)  # what a strategy may read of every bar
 RUNGS = 500  # of the ladder from a column's least value to its largest
+ANOMALOUS = 0.65  # a score: the range is nearly two ATR
 
 Rows = npt.NDArray[np.int64]
 
@@ -47,27 +50,38 @@ def columns_of(**values: Sequence[float | None]) -> Block:
 
 @cache
 def _seen() -> Mapping[str, npt.NDArray[np.float64]]:
-    """`READABLE` on the bars of one market on which all of them are known, each on a coarse step of its own.
+    """`EVERY` column on the bars of one market on which all of them are known, each on a coarse step of its own.
 
     Steps are 1 or 5 times a power of ten, so that each is a multiple of every smaller one: columns tie with each
     other, and with the round numbers that people choose as thresholds.
     """
-    columns = bar_columns(random_walk(seed=1, n_candles=3_000, symbols=[SYMBOL]))
-    known = pd.DataFrame({name: columns[name][SYMBOL] for name in READABLE}).dropna()
-    seen = {name: known[name].to_numpy() for name in READABLE}
+    columns = predicted_columns(random_walk(seed=1, n_candles=3_000, symbols=[SYMBOL]))
+    known = pd.DataFrame({name: columns[name][SYMBOL] for name in EVERY}).dropna()
+    seen = {name: known[name].to_numpy() for name in EVERY}
     return {name: values if is_counted(name) else _coarse(values) for name, values in seen.items()}
 
 
 def bar_columns(candles: Block) -> Block:
-    """All that can be read of every bar of a whole history: `READABLE`."""
+    """All that is computed of every bar of a whole history: `READABLE`."""
     columns = evaluate(candles)
     found = structure(candles, columns["atr_14"], candles["close"].index[0].to_pydatetime())
     return columns | found.columns | {name: candles[name] for name in READ_OFF_CANDLES}
 
 
+def predicted_columns(candles: Block) -> Block:
+    """`bar_columns`, and what models that know little would say: `EVERY` column.
+
+    That prices go on as they went, and that a wide bar is an anomaly.
+    """
+    columns = bar_columns(candles)
+    score = 1.0 / (1.0 + columns["atr_14"] / (candles["high"] - candles["low"]).replace(0.0, np.nan))
+    said = (columns["rsi_14"] / 100.0, score, (score > ANOMALOUS).astype(float).where(score.notna()))
+    return columns | dict(zip(PREDICTED, said, strict=True))
+
+
 def is_counted(name: str) -> bool:
     """Whether a column counts or names states instead of measuring, so that its values are exact."""
-    return name in NAMES or name == "trend_state" or name.endswith("_touches")
+    return name in NAMES or name == "trend_state" or name.endswith(("_touches", ".is_anomaly"))
 
 
 def _coarse(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -120,7 +134,7 @@ def _shown(rows: Rows, names: tuple[str, ...]) -> Block:
     return {name: pd.DataFrame(_seen()[name][rows], index=index, columns=symbols) for name in names}
 
 
-def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3, names: tuple[str, ...] = READABLE) -> Block:
+def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3, names: tuple[str, ...] = EVERY) -> Block:
     """Columns of markets that stand still on half of the bars and jump on some.
 
     Each symbol is unknown at its start, its close for fewer bars than an indicator; the columns of one indicator
@@ -132,7 +146,8 @@ def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3, names: tupl
     unknown = dict.fromkeys(READ_OFF_CANDLES, listed)
     for indicator in INDICATORS.values():
         unknown |= dict.fromkeys(indicator.columns, listed + rng.integers(0, 4, n_symbols))
-    for columns in (("support", "support_touches"), ("resistance", "resistance_touches"), PATTERN_COLUMNS):
+    together = (("support", "support_touches"), ("resistance", "resistance_touches"), PATTERN_COLUMNS)
+    for columns in (*together, PREDICTED[:1], PREDICTED[1:]):
         unknown |= dict.fromkeys(columns, listed + rng.integers(0, 4, n_symbols))
     bars = np.arange(n_candles)[:, None]
     return {name: frame.mask(bars < unknown[name]) for name, frame in block.items()}
@@ -170,7 +185,7 @@ def flat_columns(n_candles: int) -> Block:
     """
     rng = np.random.default_rng(0)
     candles = flat_market(n_candles + 1_000, symbols=[SYMBOL])
-    flat = {name: frame.iloc[-n_candles:] for name, frame in bar_columns(candles).items()}
+    flat = {name: frame.iloc[-n_candles:] for name, frame in predicted_columns(candles).items()}
     for name, frame in flat.items():
         if not is_counted(name) and name not in READ_OFF_CANDLES:
             noisy = frame * (1.0 + 1e-15 * rng.integers(-1, 2, frame.shape)) + 1e-14 * rng.integers(-2, 3, frame.shape)
@@ -192,7 +207,7 @@ def variants(strategy: Strategy) -> list[StrategyParameters]:
     """
     found = {strategy.parameters(): None}
     for name, field in strategy.parameters.model_fields.items():
-        if name in StrategyParameters.model_fields:
+        if name in StrategyParameters.model_fields or name in STATED:
             continue
         accepted = [each for value in _choices(field.annotation) if (each := _with(strategy, name, value))]
         if field.annotation in _NUMBERS:
@@ -282,6 +297,13 @@ def whole_sample_rank(columns: Block, parameters: CheatParameters) -> pd.DataFra
     return _sign(0.5 - columns["close"].rank(pct=True))
 
 
+@strategy(**_cheat("rare_in_hindsight", buy=None, sell=None, alert="RARE_IN_HINDSIGHT", columns=PREDICTED[1:2]))
+def rare_in_hindsight(columns: Block, parameters: CheatParameters) -> pd.DataFrame:
+    """Alert where the score is among the highest tenth of all scores."""
+    score = columns[PREDICTED[1]]
+    return as_alerts((score > score.quantile(0.9)).to_numpy(), score)
+
+
 @strategy(**_cheat("mean_since_listing", lookback=20))
 def mean_since_listing(columns: Block, parameters: CheatParameters) -> pd.DataFrame:
     """Buy below the mean of all closes so far: nothing of the future, but all of the past."""
@@ -325,5 +347,7 @@ def _by_key(*strategies: Strategy) -> Mapping[str, Strategy]:
     return {each.key: each for each in strategies}
 
 
-PEEKING = _by_key(next_candle, centred_window, whole_sample_mean, filled_backwards, whole_sample_rank)
+PEEKING = _by_key(
+    next_candle, centred_window, whole_sample_mean, filled_backwards, whole_sample_rank, rare_in_hindsight
+)
 FORGETTING_TOO_LATE = _by_key(mean_since_listing, last_move, one_bar_short, distant_bar, long_touch, unbounded_setting)

@@ -103,7 +103,7 @@ MISTAKES = {
     ),
     "two mistakes in two strategies": Mistake(
         "signals.toml:5: strategies.macd_crossover.fast is not a setting, was 12; "
-        "there are is_enabled, strength, confidence, higher_timeframe_trend, trigger\n"
+        "there are is_enabled, higher_timeframe_trend, strength, confidence, trigger\n"
         "signals.toml:2: strategies.rsi.oversold must be below 100, was 120",
         file="[strategies.rsi]\noversold = 120\n\n[strategies.macd_crossover]\nfast = 12\n",
     ),

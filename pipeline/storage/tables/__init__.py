@@ -16,6 +16,14 @@ from pipeline.storage.tables.market import (
     source_health,
     watermarks,
 )
+from pipeline.storage.tables.models import (
+    anomaly_scores,
+    direction_predictions,
+    model_evaluations,
+    model_features,
+    models,
+    price_range_predictions,
+)
 from pipeline.storage.tables.signals import (
     candidate_signals,
     configurations,
@@ -27,20 +35,26 @@ from pipeline.storage.tables.signals import (
 from pipeline.storage.tables.structure import chart_patterns, price_levels
 
 __all__ = [
+    "anomaly_scores",
     "candidate_signals",
     "candle_quarantine",
     "candle_revisions",
     "candles",
     "chart_patterns",
     "configurations",
+    "direction_predictions",
     "extra_indicators",
     "indicators",
     "live_passes",
     "market_conditions",
     "metadata",
+    "model_evaluations",
+    "model_features",
+    "models",
     "portfolio_positions",
     "price_jumps",
     "price_levels",
+    "price_range_predictions",
     "replay_drift",
     "risk_decisions",
     "risk_profiles",

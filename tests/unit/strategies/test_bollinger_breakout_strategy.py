@@ -81,4 +81,4 @@ def test_the_description_names_the_band():
         bollinger_breakout.describe(SELL, {}, PARAMETERS)
         == "Close broke below the lower Bollinger band while the bands widened"
     )
-    assert bollinger_breakout.stated(PARAMETERS) == (0.65, 0.6)
+    assert bollinger_breakout.stated(BUY, {}, PARAMETERS) == (0.65, 0.6)

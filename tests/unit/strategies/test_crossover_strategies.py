@@ -40,7 +40,7 @@ def test_the_crossover_is_described_as_in_the_specification():
     parameters = SmaCrossoverParameters()
     assert sma_crossover.describe(BUY, {}, parameters) == "SMA 20 crossed above SMA 50"
     assert sma_crossover.describe(SELL, {}, parameters) == "SMA 20 crossed below SMA 50"
-    assert sma_crossover.stated(parameters) == (0.7, 0.65)
+    assert sma_crossover.stated(BUY, {}, parameters) == (0.7, 0.65)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_macd_line_crossing_its_signal_line_is_the_crossover():
     parameters = MacdCrossoverParameters()
     assert macd_crossover.describe(BUY, {}, parameters) == "MACD crossed above its signal line"
     assert macd_crossover.describe(SELL, {}, parameters) == "MACD crossed below its signal line"
-    assert macd_crossover.stated(parameters) == (0.7, 0.65)
+    assert macd_crossover.stated(BUY, {}, parameters) == (0.7, 0.65)
 
 
 def test_macd_lines_that_faded_to_rounding_noise_do_not_cross():

@@ -15,7 +15,7 @@ from pipeline.strategies.crossing import ABOVE, BELOW, TOUCH, relation
 from pipeline.strategies.emission import signals_of
 from pipeline.strategies.registry import STRATEGIES
 from tests.support.real_market import real_block
-from tests.support.strategy_columns import bar_columns
+from tests.support.strategy_columns import predicted_columns
 
 IntegerArray = npt.NDArray[np.object_]
 
@@ -24,7 +24,7 @@ IntegerArray = npt.NDArray[np.object_]
 def columns() -> Block:
     """The indicators of 40 symbols, 4,368 bars each."""
     candles = real_block("genetrader_binance_2024", "1h")
-    return bar_columns(candles)
+    return predicted_columns(candles)
 
 
 def in_ticks(closes: pd.Series) -> IntegerArray:

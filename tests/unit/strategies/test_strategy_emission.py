@@ -129,7 +129,7 @@ def test_every_side_on_a_usable_bar_is_one_signal():
         assert len(signals) == int((sides != 0).to_numpy().sum()) > 0
         for each in signals:
             side = sides.loc[each.created_at - timedelta(hours=1), each.symbol]
-            assert each.signal_type is (SignalType.BUY if side == 1 else SignalType.SELL)
+            assert each.signal_type is {1: SignalType.BUY, -1: SignalType.SELL, 2: SignalType.ALERT}[side]
 
 
 def test_inputs_are_plain_numbers_that_json_can_hold():

@@ -11,12 +11,12 @@ import pytest
 
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.strategies import registry
-from pipeline.strategies.columns import READABLE
 from pipeline.strategies.definition import KEY_PATTERN, StrategyParameters
+from pipeline.strategies.emission import SIGNAL_TYPES
 from pipeline.strategies.registry import MAX_REACH, STRATEGIES, discover
 from pipeline.strategies.rsi import RsiParameters
 from pipeline.strategies.sma_crossover import SmaCrossoverParameters
-from tests.support.strategy_columns import columns_of, flat_columns, variants, wandering_columns
+from tests.support.strategy_columns import EVERY, columns_of, flat_columns, variants, wandering_columns
 
 STRATEGY_FILE = '''
 import pandas as pd
@@ -51,6 +51,7 @@ def {key}(columns: Block, parameters: Parameters) -> pd.DataFrame:
     return columns["close"].diff().clip(-1, 1).fillna(0).astype("int8")
 '''
 
+RULE = 'columns["close"].diff().clip(-1, 1).fillna(0).astype("int8")'
 AddFile = Callable[[str, str], None]
 
 
@@ -102,7 +103,8 @@ def test_the_technical_strategies_of_the_specification_are_there():
 def test_every_strategy_states_its_family_and_a_summary():
     for each in STRATEGIES.values():
         assert re.fullmatch(KEY_PATTERN, each.family), each.key
-        assert each.summary.startswith("BUY "), f"the docstring of {each.key} must open with when to BUY"
+        first = SIGNAL_TYPES[next(iter(each.names))].value
+        assert each.summary.startswith(f"{first} "), f"the docstring of {each.key} must open with when to {first}"
 
 
 def test_the_longest_lookback_is_what_a_run_has_to_load():
@@ -117,7 +119,7 @@ def test_a_file_dropped_into_the_folder_is_a_strategy(folder):
     assert list(found) == ["last_move"]
     last_move = found["last_move"]
     assert last_move.summary == "Follow the last move."
-    assert last_move.stated(last_move.parameters()) == (0.5, 0.6)
+    assert last_move.stated(1, {}, last_move.parameters()) == (0.5, 0.6)
     sides = last_move.sides(columns_of(close=[1, 2, 2, 1]), last_move.parameters())
     assert sides.iloc[:, 0].tolist() == [0, 1, 0, -1]
 
@@ -161,6 +163,15 @@ def test_two_strategies_that_emit_one_name_are_refused_with_both_files(folder):
         (strategy_file(key="last__move"), "strategy key must read like"),
         (strategy_file(buy="moved up"), "signal name must read like RSI_OVERSOLD"),
         (strategy_file(sell="MULTI_STRATEGY"), "was 'MULTI_STRATEGY'"),
+        (
+            strategy_file().replace('    buy="MOVED_UP",\n    sell="MOVED_DOWN",\n', ""),
+            "must name the signals of a side at least, buy, sell or alert, had none (last_move)",
+        ),
+        (
+            strategy_file().replace("    confidence: Fraction = 0.6\n", ""),
+            "Parameters must have the fields strength and confidence, lacked confidence; add them, or give",
+        ),
+        (strategy_file().replace('("close",)', '("prediction.close",)'), "were prediction.close (last_move)"),
         (strategy_file().replace("lookback=1", "lookback=-1"), "lookback must be 0 or more bars, was -1"),
         (strategy_file().replace('("close",)', "()"), "must read a column at least"),
         (strategy_file().replace('("close",)', '("close", "sma_30")'), "obv, volume_median_20, "),
@@ -185,16 +196,47 @@ def test_a_file_that_breaks_is_named_with_its_reason(folder, content, message):
             "columns['close'].iloc[1:].astype('int8')",
             r"must be int8 of shape \(4, 1\), were int8 of shape \(3, 1\)",
         ),
-        ("(columns['close'] * 2).astype('int8')", "must be 1, -1 or 0, were from 0 to 4"),
+        ("(columns['close'] * 2).astype('int8')", r"must be 1 \(MOVED_UP\), -1 \(MOVED_DOWN\) or 0, were also 2, 4"),
     ],
 )
 def test_a_rule_that_answers_in_another_form_is_refused(folder, rule, message):
-    original = 'columns["close"].diff().clip(-1, 1).fillna(0).astype("int8")'
-    assert original in strategy_file()
-    folder("last_move.py", strategy_file().replace(original, rule))
+    assert RULE in strategy_file()
+    folder("last_move.py", strategy_file().replace(RULE, rule))
     last_move = discover("dropped_in")["last_move"]
     with pytest.raises(DataContractError, match=message):
         last_move.sides(columns_of(close=[1, 2, 2, 1]), last_move.parameters())
+
+
+ALERTING = strategy_file().replace('buy="MOVED_UP",\n    sell="MOVED_DOWN"', 'alert="MOVED"')
+
+
+@pytest.mark.parametrize(("rule", "wrong"), [("1", "1"), ("-1", "-1"), ("3", "3")])
+def test_a_side_that_the_declaration_does_not_name_is_refused(folder, rule, wrong):
+    folder("last_move.py", ALERTING.replace(RULE, f'(columns["close"] * 0 + {rule}).astype("int8")'))
+    alerting = discover("dropped_in")["last_move"]
+    with pytest.raises(DataContractError, match=rf"must be 2 \(MOVED\) or 0, were also {wrong}; name the signals"):
+        alerting.sides(columns_of(close=[1, 2]), alerting.parameters())
+
+
+def test_a_strategy_may_alert_alone_or_beside_its_advice(folder):
+    folder("alone.py", ALERTING.replace(RULE, '((columns["close"] > 1) * 2).astype("int8")'))
+    both = strategy_file("beside").replace('buy="MOVED_UP"', 'buy="MOVED_UP",\n    alert="STOOD"')
+    folder("beside.py", both.replace(RULE, 'columns["close"].astype("int8")'))
+    found = discover("dropped_in")
+    assert dict(found["last_move"].names) == {2: "MOVED"}
+    assert dict(found["beside"].names) == {1: "MOVED_UP", -1: "MOVED_DOWN", 2: "STOOD"}
+    closes = columns_of(close=[1, 2])
+    assert found["last_move"].sides(closes, found["last_move"].parameters()).iloc[:, 0].tolist() == [0, 2]
+    assert found["beside"].sides(closes, found["beside"].parameters()).iloc[:, 0].tolist() == [1, 2]
+
+
+def test_strength_and_confidence_may_come_from_the_bar(folder):
+    derived = 'stated=lambda side, inputs, parameters: (inputs["close"] / 10, inputs["close"] / 20)'
+    fields = "    strength: Fraction = 0.5\n    confidence: Fraction = 0.6\n"
+    content = strategy_file().replace("    lookback=1,", f"    lookback=1,\n    {derived},").replace(fields, "")
+    folder("last_move.py", content)
+    last_move = discover("dropped_in")["last_move"]
+    assert last_move.stated(1, {"close": 5.0}, last_move.parameters()) == (0.5, 0.25)
 
 
 def test_a_missing_column_is_named():
@@ -212,7 +254,7 @@ def test_the_parameters_of_another_strategy_are_refused():
 @pytest.mark.parametrize("key", STRATEGIES)
 def test_every_strategy_reads_only_what_a_run_loads_whatever_its_settings(key):
     for parameters in variants(STRATEGIES[key]):
-        assert set(STRATEGIES[key].columns(parameters)) <= set(READABLE)
+        assert set(STRATEGIES[key].columns(parameters)) <= set(EVERY)
 
 
 @pytest.mark.parametrize("key", STRATEGIES)
