@@ -5,10 +5,12 @@ with the functions of the stages.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isnan
 
+import numpy as np
+import pandas as pd
 import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy import RowMapping
@@ -41,6 +43,7 @@ from pipeline.stages import analyse_group, rules_of
 from pipeline.storage.accounts import HOUSE, read_positions, read_profile
 from pipeline.storage.database import Database
 from pipeline.storage.explaining import (
+    SAID,
     BarRows,
     StoredBars,
     StoredSeries,
@@ -66,6 +69,7 @@ from pipeline.storage.past_settings import (
 )
 from pipeline.storage.universe import unknown_series
 from pipeline.strategies.checks import value_at
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS
 from pipeline.strategies.registry import STRATEGIES
 
 
@@ -287,9 +291,14 @@ def _evidence(
     columns, market, share = bars.columns, market_of(bars.candle), bars.candle["filled_share"]
     if bars.is_complete:
         group = SeriesGroup(stored.series.key.exchange, stored.series.key.timeframe, (stored.series,))
+        is_default = scope == DEFAULT_SCOPE
         columns |= bar_side_columns(
-            database, settings, group, columns["close"].index, judgement.rules, is_default=scope == DEFAULT_SCOPE
+            database, settings, group, columns["close"].index, judgement.rules, is_default=is_default
         )
+        if is_default:
+            columns |= _said(bars)
+        else:
+            market = replace(market, is_anomalous=value_at(columns[PREDICTION + "is_anomaly"]) == 1.0)
     else:
         remarks.append("its indicators are not all stored; they are computed from the stored candles, as a replay does")
         columns, market, share = _computed(database, settings, stored, close_at, bars, judgement.rules)
@@ -314,6 +323,19 @@ def _evidence(
     )
 
 
+def _said(bars: StoredBars) -> Block:
+    """What is stored of what models said of the last bar, in the columns of the bars."""
+    like = bars.columns["close"]
+    found = {}
+    for name in SAID:
+        values = np.full(like.shape, np.nan)
+        values[-1] = np.nan if bars.candle[name] is None else float(bars.candle[name])
+        found[PREDICTION + name if name in PREDICTIONS else name] = pd.DataFrame(
+            values, index=like.index, columns=like.columns
+        )
+    return found | {"probability_up": found[PREDICTION + "probability_up"]}
+
+
 def _computed(
     database: Database,
     settings: Settings,
@@ -328,13 +350,14 @@ def _computed(
     analysed = analyse_group(database, group, last_open - LOOKBACK_BARS * key.timeframe.duration, last_open)
     conditions = {name: value_at(frame) for name, frame in analysed.analysis.conditions.items()}
     share = conditions["filled_share"]
+    predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+    columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
     market = MarketConditions.of_bar(
         conditions,
+        is_anomalous=value_at(predictions.as_columns()["is_anomaly"]) == 1.0,
         is_filled=bars.candle["is_filled"],
         block_reason=analysed.analysis.block_reasons.to_numpy(dtype=object)[-1, 0],
     )
-    predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
-    columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
     return columns, market, None if isnan(share) else share
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipeline.run_tags import CHAIN_JOB
+from pipeline.run_tags import CHAIN_JOB, TRAINING_JOB
 
 CHAIN = (
     *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
@@ -17,7 +17,7 @@ draw_charts = dg.define_asset_job(
 )
 
 train_models = dg.define_asset_job(
-    "train_models",
+    TRAINING_JOB,
     selection=dg.AssetSelection.assets("direction_model", "price_range_model", "anomaly_model"),
     description="The week's models, each judged against the one before it.",
 )

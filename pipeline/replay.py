@@ -46,6 +46,7 @@ from pipeline.storage.database import Database
 from pipeline.storage.signals import StoredSignals, store_replayed
 from pipeline.storage.spans import Span, groups_of, no_candles, split, window_spans
 from pipeline.storage.universe import universe
+from pipeline.strategies.columns import PREDICTION
 
 # Bars of all series that are judged and stored at once: the memory of a replay, however many years it has. Each part
 # also computes some 1,200 bars a series before its own.
@@ -158,8 +159,8 @@ def _analysed_part(
         columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
         found = find_candidates(columns, analysed.candles["is_filled"], analysed.analysis.block_reasons, spans, rules)
         keys = {(signal.series, signal.created_at) for signal in found}
-        bars |= by_bar(analysed.columns | predictions.of_bars(), keys, group.timeframe)
-        flags = {"is_anomaly": predictions.as_columns()["is_anomaly"]}
+        bars |= by_bar(columns, keys, group.timeframe)
+        flags = {"is_anomaly": columns[PREDICTION + "is_anomaly"]}
         market = by_bar(analysed.analysis.conditions | flags, keys, group.timeframe)
         conditions |= {
             key: MarketConditions.of_bar(_with_nan(values), is_anomalous=values["is_anomaly"] == 1.0)

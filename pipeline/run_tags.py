@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pipeline.domain.signal import Origin
 
 CHAIN_JOB = "generate_signals"
+TRAINING_JOB = "train_models"
 CHAIN_SCHEDULE = "signals_at_every_close"
 
 AS_OF = "signals/as_of"

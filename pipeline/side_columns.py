@@ -28,7 +28,7 @@ from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, REFERENCE, is
 def side_columns(
     database: Database, settings: Settings, analysed: AnalysedGroup, rules: Rules, predictions: Predictions
 ) -> Block:
-    """What the enabled strategies read beside the columns of the bars, on the bars of ``analysed``."""
+    """What the enabled strategies read beside the columns of the bars of ``analysed``, and `generation.PREDICTED`."""
     wanted = [name for name in column_depths(rules) if is_beside(name)]
     found: Block = {}
     if any(name.startswith(EXTRA) for name in wanted):
@@ -40,7 +40,8 @@ def side_columns(
         found |= _of_reference(database, analysed, names, rules.reference_symbol)
     if names := [name for name in wanted if name.startswith(HIGHER)]:
         found |= _of_higher(database, analysed, names, rules)
-    return {name: found[name] for name in wanted}
+    wanted.append(PREDICTION + "is_anomaly")  # risk asks for it, whatever the strategies do
+    return {name: found[name] for name in wanted} | predictions.of_bars()
 
 
 def bar_side_columns(
@@ -49,9 +50,12 @@ def bar_side_columns(
     """`side_columns` of one series, as they were when its last bar in ``index`` was judged.
 
     The stored ones are those of the default scope, made by its newest settings, and perhaps not for this bar; so those
-    of a named replay, those of extra indicators, and what is not stored are computed.
+    of a named replay, those of extra indicators, and what is not stored are computed. What models said of a bar of the
+    default scope is not among them: it stands beside its candle, and what was not said then is not said later.
     """
     depths = {name: depth for name, depth in column_depths(rules).items() if is_beside(name)}
+    if is_default:
+        depths = {name: depth for name, depth in depths.items() if not name.startswith(PREDICTION)}
     if not depths:
         return {}
     last = pd.Timestamp(index[-1]).to_pydatetime()
@@ -60,9 +64,7 @@ def bar_side_columns(
         found = read_columns(
             database, group, depths, last, last, reference_symbol=rules.reference_symbol, higher=higher
         )
-        # What no model said then is not asked of those that came later.
-        owed = [frame for name, frame in found.items() if not name.startswith(PREDICTION)]
-        if not any(frame.iloc[-1].isna().any() for frame in owed):
+        if not any(frame.iloc[-1].isna().any() for frame in found.values()):
             return {name: frame.reindex(index) for name, frame in found.items()}
     analysed = analyse_group(database, group, last - LOOKBACK_BARS * group.timeframe.duration, last)
     predictions = predictions_of(database, settings, analysed, rules.reference_symbol)

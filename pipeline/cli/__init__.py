@@ -26,6 +26,8 @@ COMMANDS = {
     "compare": ("comparing", "What two replays make differently, and why."),
     "symbols": ("choosing", "Which symbols an exchange trades, to choose from."),
     "import": ("importing", "Read candle files and folders."),
+    "train": ("training", "Train the models that predict direction, range and anomalies."),
+    "models": ("models", "Which models there are, how they were judged, which speaks."),
     "list": ("listing", "Active signals, best first; with --all every one, newest first."),
     "chart": ("charting", "A picture of a series with its levels, patterns and signals."),
     "explain": ("explaining", "Why there was, or was not, a signal on one bar."),

@@ -1,9 +1,12 @@
-"""Running the chain through Dagster in this process: its instance, a run with a progress bar, and what it did."""
+"""Running jobs through Dagster in this process: its instance, a run with a progress bar, and what it did.
+
+Add here what every command that runs a job needs. What a job's numbers mean is told by the command that runs it.
+"""
 
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ from pipeline import progress
 from pipeline.cli import display
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
 from pipeline.domain.errors import OperatorError, SignalsError
+from pipeline.run_tags import CHAIN_JOB
 from pipeline.settings import CONFIG_VARIABLE, Settings, config_file
 from pipeline.storage.address import DatabaseAddress
 
@@ -24,6 +28,45 @@ SERIES_TOLD = 5
 STATEMENT_TIMEOUT_MS = 60_000
 # By which the UI finds a run among those of its job.
 SHOWN = {".dagster/repository": "__repository__@pipeline.definitions"}
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run of a job that went well."""
+
+    result: "dg.ExecuteInProcessResult"
+    seconds: float
+
+    def numbers(self) -> dict[str, dict[str, int]]:
+        """Per asset the whole numbers that it reported, in order."""
+        return {
+            name: {key: value.value for key, value in metadata.items() if isinstance(value.value, int)}
+            for name, metadata in self._materialized()
+        }
+
+    def tables(self, title: str) -> dict[str, list[dict[str, Any]]]:
+        """Per asset the rows of the table of that title that it reported, the last one of several."""
+        import dagster as dg
+
+        found = ((name, metadata.get(title)) for name, metadata in self._materialized())
+        return {
+            name: [dict(record.data) for record in table.records]
+            for name, table in found
+            if isinstance(table, dg.TableMetadataValue)
+        }
+
+    def checks(self, check: str) -> dict[str, dict[str, Any]]:
+        """Per asset what its check of that name said beside its verdict."""
+        return {
+            each.asset_key.to_user_string(): {key: value.value for key, value in each.metadata.items()}
+            for each in self.result.get_asset_check_evaluations()
+            if each.check_name == check
+        }
+
+    def _materialized(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for event in self.result.get_asset_materialization_events():
+            materialization = event.step_materialization_data.materialization
+            yield materialization.asset_key.to_user_string(), materialization.metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +108,61 @@ def run_chain(
     changes: Mapping[str, str] | None = None,
 ) -> RunReport:
     """One run of `generate_signals`, with its progress on stderr; an error of ours is raised as it was."""
+    run = run_job(instance, CHAIN_JOB, tags, partition_key=partition_key, changes=changes)
+    # Each day of a range reports the same series.
+    not_ok = list(run.tables("not_ok").values())
+    return RunReport(run.result.run_id, run.seconds, run.numbers(), not_ok[-1] if not_ok else [])
+
+
+def run_job(
+    instance: "dg.DagsterInstance",
+    name: str,
+    tags: Mapping[str, str],
+    *,
+    partition_key: str | None = None,
+    changes: Mapping[str, str] | None = None,
+    assets: Sequence[str] | None = None,
+    about: str = "",
+) -> FinishedRun:
+    """One run of a job, with its progress on stderr; an error of ours is raised as it was.
+
+    Parameters
+    ----------
+    changes
+        Settings that are others for this run.
+    assets
+        Of the job's assets these alone.
+    about
+        Said before each step, to tell one of several runs from the others.
+    """
     import dagster as dg
 
     from pipeline.definitions import defs
 
     logging.getLogger("dagster").setLevel(logging.ERROR)
-    job = defs.resolve_job_def("generate_signals")
+    job = defs.resolve_job_def(name)
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if changes:
         config["resources"] = {"settings": {"config": {"changes": dict(changes)}}}
     started = time.monotonic()
-    with display.progress("starting") as bar, progress.watched_by(lambda step, done, total: bar(done, total, step)):
+
+    def tell(step: str, done: int, total: int) -> None:
+        bar(done, total, f"{about}{step}")
+
+    with display.progress(f"{about}starting") as bar, progress.watched_by(tell):
         try:
             result = job.execute_in_process(
-                instance=instance, tags={**tags, **SHOWN}, partition_key=partition_key, run_config=config
+                instance=instance,
+                tags={**tags, **SHOWN},
+                partition_key=partition_key,
+                run_config=config,
+                asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
             )
         except (dg.DagsterError, SignalsError) as error:
             raise _ours(error) from error
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None  # Dagster has its own name for Ctrl-C and TERM during a step
-    numbers: dict[str, dict[str, int]] = {}
-    not_ok: list[dict[str, Any]] = []
-    for event in result.get_asset_materialization_events():
-        materialization = event.step_materialization_data.materialization
-        values = {key: value.value for key, value in materialization.metadata.items()}
-        table = materialization.metadata.get("not_ok")
-        numbers[materialization.asset_key.to_user_string()] = {
-            key: value for key, value in values.items() if isinstance(value, int)
-        }
-        if isinstance(table, dg.TableMetadataValue):
-            not_ok = [dict(record.data) for record in table.records]  # each day of a range reports the same
-    return RunReport(result.run_id, time.monotonic() - started, numbers, not_ok)
+    return FinishedRun(result, time.monotonic() - started)
 
 
 def show_report(report: RunReport) -> None:

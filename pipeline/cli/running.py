@@ -7,13 +7,13 @@ import click
 
 from pipeline import progress
 from pipeline.cli import display
-from pipeline.cli.execution import dagster_instance, run_chain, show_report
+from pipeline.cli.execution import FinishedRun, dagster_instance, run_chain, run_job, show_report
 from pipeline.cli.parameters import DAY, INSTANT, TIMEFRAME
 from pipeline.cli.session import check_market, open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
-from pipeline.run_tags import FETCH, pass_tags, range_tags
+from pipeline.run_tags import CHAIN_JOB, FETCH, TRAINING_JOB, pass_tags, range_tags
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS
 
@@ -151,16 +151,18 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
 @click.command("demo")
 @click.option("--exchange-url", metavar="URL", help="Fetch from a server that speaks Binance's format instead.")
 def demo_command(exchange_url: str | None) -> None:
-    """Show the whole way on the simulated market: no key, no network, about half a minute.
+    """Show the whole way on the simulated market: no key, no network, about a minute.
 
-    Twelve coins, 1h, whatever the settings say. The last three days are recomputed, then a live pass makes the signals
-    of the newest close. Nothing of it is mistaken for a real market: its exchange is called `simulated` in every row.
+    Twelve coins, 1h, whatever the settings say. Models are trained on the weeks before, the last three days are
+    recomputed, then a live pass makes the signals of the newest close. Nothing of it is mistaken for a real market: its
+    exchange is called `simulated` in every row.
 
     With --exchange-url the candles are fetched from there, as a live run fetches them from Binance. They are stored as
     `binance`, so that a home which has candles of Binance is refused.
     """
     from pipeline.cli.listing import show_signals
     from pipeline.storage.queries import SignalFilter, list_signals
+    from pipeline.training import SERVED_AFTER
 
     exchange = SIMULATED_EXCHANGE if exchange_url is None else "binance"
     changes = {"market.source": "simulated", "market.exchange": exchange}
@@ -169,16 +171,23 @@ def demo_command(exchange_url: str | None) -> None:
         changes |= {"market.source": "live", "market.exchange_url": exchange_url}
     settings = load_settings(changes)
     now = datetime.now(UTC)
-    display.remark("1/4 starting the database and preparing its tables")
+    display.remark("1/5 starting the database and preparing its tables")
     with open_database(settings) as database:
         if exchange_url is not None:
             _check_is_unused(database, exchange)
-        display.remark("2/4 preparing Dagster")
+        display.remark("2/5 preparing Dagster")
         with dagster_instance(settings, database.address) as instance:
-            display.remark(f"3/4 recomputing the last {DEMO_DAYS} days of twelve coins")
             tags = range_tags(now - timedelta(days=DEMO_DAYS), now) | {FETCH: "true"}
+            run_job(instance, CHAIN_JOB, tags, changes=changes, assets=["candles"])
+            week = Timeframe.W1.floor(now - timedelta(days=DEMO_DAYS) - SERVED_AFTER)
+            display.remark(
+                f"3/5 training models on the weeks up to {week:%Y-%m-%d}, as the schedule does it on Mondays"
+            )
+            key = f"{week - timedelta(weeks=1):%Y-%m-%d}"
+            _show_models(run_job(instance, TRAINING_JOB, {}, partition_key=key, changes=changes))
+            display.remark(f"4/5 recomputing the last {DEMO_DAYS} days of twelve coins")
             show_report(run_chain(instance, tags, changes=changes))
-            display.remark("4/4 one live pass, as the schedule does it at every close")
+            display.remark("5/5 one live pass, as the schedule does it at every close")
             live = pass_tags(now, Origin.LIVE)
             show_report(run_chain(instance, live, partition_key=f"{now:%Y-%m-%d}", changes=changes))
         with database.begin() as conn:
@@ -193,6 +202,24 @@ def demo_command(exchange_url: str | None) -> None:
         f"\nWhere it is      {settings.home.resolve()} (database, files of Dagster, logs); delete it to start anew"
     )
     click.echo(LOOK_FURTHER.format(exchange=exchange))
+
+
+def _show_models(run: FinishedRun) -> None:
+    columns = [
+        display.Column(title="model"),
+        display.Column(title="status"),
+        display.Column(title="rows", is_number=True),
+        display.Column(title="seconds", is_number=True),
+        display.Column(title="why", wraps=True),
+    ]
+    trained = [(asset, row) for asset, rows in run.tables("models").items() for row in rows]
+    cells = [
+        (asset, row["status"], row["rows"], display.seconds(row["seconds"]), row["rule"]) for asset, row in trained
+    ]
+    display.show_table(columns, cells)
+    for asset, said in run.checks("trained").items():
+        if said["left_alone"] != "none":
+            display.remark(f"{asset} was left alone: {said['left_alone']}")
 
 
 def _bounds(first: datetime, last: datetime) -> tuple[datetime, datetime]:

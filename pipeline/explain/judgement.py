@@ -5,7 +5,7 @@ Verdicts are those of `generation.judge` and of the filters themselves; here is 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.aggregation import WEAKER_OF_CONFLICT, Combined, ConflictPolicy, combine_all, weights_of
@@ -157,6 +157,9 @@ def _confidence(signal: Signal, profile: RiskProfile, market: MarketConditions) 
 
 def volatility_in_words(market: MarketConditions) -> str:
     """Whether a bar's market is volatile, with the numbers that say so."""
+    if market.is_anomalous:
+        usual = volatility_in_words(replace(market, is_anomalous=False))
+        return f"volatile: a model calls the bar an anomaly; else {usual}"
     if market.atr_ratio is None:
         return "unknown: ATR 14 is not known"
     ratio = f"ATR/close {written(market.atr_ratio)}"

@@ -239,9 +239,9 @@ def build(training: DirectionTraining, n_sequence: int, n_features: int) -> Any:
 
 def network_of(net: Any) -> DirectionNetwork:
     """The weights of a Keras model that `build` made."""
-    kernel, recurrent, bias = (np.array(weights) for weights in net.get_layer("lstm").get_weights())
-    dense, dense_bias = (np.array(weights) for weights in net.get_layer("dense").get_weights())
-    head, head_bias = (np.array(weights) for weights in net.get_layer("head").get_weights())
+    kernel, recurrent, bias = (np.array(each.value) for each in net.get_layer("lstm").weights)
+    dense, dense_bias = (np.array(each.value) for each in net.get_layer("dense").weights)
+    head, head_bias = (np.array(each.value) for each in net.get_layer("head").weights)
     return DirectionNetwork(
         lstm_kernel=kernel,
         lstm_recurrent=recurrent,

@@ -191,6 +191,7 @@ def is_sound(ranges: Numbers) -> Flags:
 
 def _boosted(seen: Features, reach: Numbers, level: float, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingRegressor(
         loss="quantile",
@@ -202,7 +203,9 @@ def _boosted(seen: Features, reach: Numbers, level: float, seed: int) -> Any:
         early_stopping=False,  # it would hold rows back at random, and neighbouring hours are nearly twins
         random_state=seed,
     )
-    return model.fit(seen, reach)
+    # Threads that wait for each other at every node spin; beside other work that takes longer than one alone.
+    with threadpool_limits(1, user_api="openmp"):
+        return model.fit(seen, reach)
 
 
 def _widening(said: Numbers, reach: Numbers) -> tuple[float, float]:

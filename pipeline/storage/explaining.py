@@ -22,15 +22,18 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.explain.explanation import State
 from pipeline.generation import BarKey
 from pipeline.indicators.catalogue import WARM_UP_BARS
+from pipeline.models.price_range import RANGES
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
 from pipeline.storage.candidates import pending_of
 from pipeline.storage.health import series_states
 from pipeline.storage.history import Series, bar_index
+from pipeline.strategies.columns import PREDICTIONS
 from pipeline.strategies.registry import STRATEGIES
 
 CANDLE = ("open", "high", "low", "close", "volume")
+SAID = (*PREDICTIONS, *RANGES)  # what models said of a bar
 CONDITIONS = ("atr_ratio", "atr_ratio_p95", "atr_ratio_median", "atr_ratio_bars", "is_volatile", "filled_share")
 _KEYS = frozenset({"series_id", "open_at", "close_at"})
 INDICATOR_COLUMNS = tuple(c.name for c in tables.indicators.c if c.name not in _KEYS)
@@ -51,7 +54,7 @@ class StoredBars:
 
     columns: Block  # `CANDLE` and `INDICATOR_COLUMNS`, shape (n_bars, 1), oldest first; NaN where unknown or not read
     is_complete: bool  # whether each bar has its row of indicators, and the last one its market conditions
-    candle: RowMapping  # of the last bar, with is_filled, `CONDITIONS` and block_reason
+    candle: RowMapping  # of the last bar, with is_filled, `CONDITIONS`, block_reason and `SAID`
 
 
 class BarRows(NamedTuple):
@@ -137,17 +140,24 @@ def _columns_query(
 
 def _candle_query(series_id: int, open_at: datetime) -> sa.Select[tuple[Any, ...]]:
     c, m = tables.candles.c, tables.market_conditions.c
-    return (
-        sa.select(
-            *(c[name] for name in (*CANDLE, "is_filled")),
-            *(m[name] for name in (*CONDITIONS, "block_reason")),
-            m.open_at.label("conditions_at"),
-        )
-        .outerjoin_from(
-            tables.candles, tables.market_conditions, sa.and_(m.series_id == c.series_id, m.open_at == c.open_at)
-        )
-        .where(c.series_id == series_id, c.open_at == open_at)
-    )
+    d, r, a = tables.direction_predictions.c, tables.price_range_predictions.c, tables.anomaly_scores.c
+    query = sa.select(
+        *(c[name] for name in (*CANDLE, "is_filled")),
+        *(m[name] for name in (*CONDITIONS, "block_reason")),
+        m.open_at.label("conditions_at"),
+        d.probability.label("probability_up"),
+        *(r[name] for name in RANGES),
+        a.score.label("anomaly_score"),
+        sa.cast(a.is_anomaly & ~a.is_ignored, sa.Integer).label("is_anomaly"),
+    ).select_from(tables.candles)
+    for table in (
+        tables.market_conditions,
+        tables.direction_predictions,
+        tables.price_range_predictions,
+        tables.anomaly_scores,
+    ):
+        query = query.outerjoin(table, sa.and_(table.c.series_id == c.series_id, table.c.open_at == c.open_at))
+    return query.where(c.series_id == series_id, c.open_at == open_at)
 
 
 def read_bar_rows(conn: sa.Connection, series: Series, close_at: datetime) -> BarRows:
@@ -234,13 +244,14 @@ def read_close(
                 description="",
             )
         )
-        volatile, ratio, p95, median, bars, block_reason, is_filled = market
+        volatile, ratio, p95, median, bars, block_reason, is_filled, is_anomalous = market
         conditions[key, close_at] = MarketConditions(
             is_volatile=volatile,
             atr_ratio=ratio,
             threshold=p95,
             median_ratio=median,
             bars=bars or 0,
+            is_anomalous=is_anomalous,
             is_filled=is_filled,
             block_reason=block_reason,
         )
@@ -275,6 +286,7 @@ def market_of(row: RowMapping) -> MarketConditions:
         threshold=row["atr_ratio_p95"],
         median_ratio=row["atr_ratio_median"],
         bars=row["atr_ratio_bars"] or 0,
+        is_anomalous=row["is_anomaly"] == 1,
         is_filled=row["is_filled"],
         block_reason=row["block_reason"],
     )
@@ -310,13 +322,15 @@ _AT_CLOSE = sa.text(
   SELECT run_id FROM live_passes WHERE series_id = :series_id AND until >= :close_at AND after < :close_at
   ORDER BY until LIMIT 1)
 SELECT x.symbol, x.timeframe, x.strategy, x.signal_type, x.source, x.strength, x.confidence,
-  m.is_volatile, m.atr_ratio, m.atr_ratio_p95, m.atr_ratio_median, m.atr_ratio_bars, m.block_reason, c.is_filled
+  m.is_volatile, m.atr_ratio, m.atr_ratio_p95, m.atr_ratio_median, m.atr_ratio_bars, m.block_reason, c.is_filled,
+  coalesce(a.is_anomaly AND NOT a.is_ignored, false)
 FROM candidate_signals x
 JOIN series s ON s.series_id = x.series_id
 JOIN LATERAL (SELECT k.open_at, k.is_filled FROM candles k WHERE k.series_id = x.series_id
   AND k.open_at = x.candle_close_at - make_interval(secs => s.bar_seconds) OFFSET 0) c ON true
 LEFT JOIN LATERAL (SELECT * FROM market_conditions k WHERE k.series_id = x.series_id
   AND k.open_at = c.open_at OFFSET 0) m ON true
+LEFT JOIN anomaly_scores a ON a.series_id = x.series_id AND a.open_at = c.open_at
 WHERE x.origin = :origin AND x.scope = :scope AND x.candle_close_at = :close_at AND x.exchange = :exchange
   AND x.series_id <> :series_id AND x.superseded_at IS NULL
   AND (:origin <> 'live' OR NOT EXISTS (SELECT FROM mine) OR EXISTS (

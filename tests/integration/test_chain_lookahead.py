@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from pipeline.storage.database import Database
 from tests.support.chain import days, rows, run, store_block
+from tests.support.model_chain import SPOKEN, a_direction, publish_each_kind
 from tests.support.postgres import drop_database, fresh_database
 from tests.support.real_market import real_block
 
@@ -29,6 +30,8 @@ def test_a_database_that_ends_at_a_close_says_the_same_at_200_points(database, p
     block = real_block("genetrader_binance_2024", "1h", n_candles=24 * 90)
     names = {symbol: f"{symbol.removesuffix('USDT')}/USDT" for symbol in symbols}
     store_block(database, {field: frame[symbols].rename(columns=names) for field, frame in block.items()})
+    for week in (6, 8):  # the newer models begin to speak among the days
+        publish_each_kind(database, week, direction=a_direction(week))
     database.close()  # a database is copied only while nobody is connected
     ends = {close_at: Database(fresh_database(postgres_server, database.address)) for close_at in closes}
     days(database, FIRST, LAST)
@@ -38,7 +41,8 @@ def test_a_database_that_ends_at_a_close_says_the_same_at_200_points(database, p
         with cut.begin() as conn:
             conn.execute(sa.text("DELETE FROM candles WHERE close_at > :at"), {"at": close_at})
         run(cut, {"signals/as_of": close_at.isoformat()}, f"{close_at:%Y-%m-%d}")
-        for table, column in (("candidate_signals", "candle_close_at"), ("indicators", "close_at")):
+        for table in ("candidate_signals", "indicators", *SPOKEN):
+            column = "candle_close_at" if table == "candidate_signals" else "close_at"
             where = f"{column} = '{close_at.isoformat()}'"
             full = rows(database, table, where, APART)
             assert rows(cut, table, where, APART) == full, (table, close_at)
@@ -46,7 +50,7 @@ def test_a_database_that_ends_at_a_close_says_the_same_at_200_points(database, p
         cut.close()
         drop_database(cut.address)
 
-    assert compared > N_CLOSES * N_SYMBOLS  # every point has indicators, some have signals
+    assert compared > 5 * N_CLOSES * N_SYMBOLS  # every point has indicators, features, predictions; some have signals
 
 
 def test_the_first_close_after_midnight_belongs_to_the_day_that_begins(database):

@@ -22,7 +22,7 @@ from tests.support.market import random_walk
 from tests.support.strategy_columns import (
     FORGETTING_TOO_LATE,
     PEEKING,
-    bar_columns,
+    predicted_columns,
     remembering_columns,
     variants,
     wandering_columns,
@@ -101,7 +101,7 @@ def test_later_candles_never_change_earlier_sides_through_the_indicators_either(
     found: list[int] = []
 
     def sides_of_all(candles: Block) -> Block:
-        columns = bar_columns(candles)
+        columns = predicted_columns(candles)
         sides = {key: each.sides(columns, each.parameters()) for key, each in STRATEGIES.items()}
         found.append(sum(int(np.count_nonzero(each)) for each in sides.values()))
         return sides

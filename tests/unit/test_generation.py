@@ -20,10 +20,10 @@ from pipeline.generation import (
     BarValues,
     Decision,
     Rules,
+    advice_of,
     by_bar,
     finish,
     judge,
-    technical_candidates,
     usable_bars,
 )
 from pipeline.indicators.structure import BAR_COLUMNS
@@ -300,7 +300,7 @@ def test_a_signal_of_a_bar_without_a_close_is_an_error() -> None:
 
 
 def found_on(usable: pd.DataFrame, columns: dict[str, pd.DataFrame], **changes: Any) -> list[Signal]:
-    return technical_candidates(columns, usable, "binance", Timeframe.H1, rules(**changes))
+    return advice_of(columns, usable, "binance", Timeframe.H1, rules(**changes))
 
 
 def bars_of(signals: Sequence[Signal]) -> set[tuple[datetime, str]]:
