@@ -1,14 +1,14 @@
 """Models: one of each kind per training week, trained in a process of its own and never in the chain."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
-from pipeline.charts.models import draw_evaluation
 
 from assets.partitions import weekly
-from assets.reporting import evaluation_table, picture, small_table, stored_as
+from assets.reporting import contract_check, contract_kept, evaluation_table, picture, small_table, stored_as
 from pipeline import progress
+from pipeline.charts.models import draw_evaluation
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.model import ModelKind
 from pipeline.models.artefact import digest
@@ -20,6 +20,8 @@ from pipeline.storage.universe import exchange_of, universe
 from pipeline.training import Training, train, training_panel
 from resources.clock import ClockResource
 
+# Trained on Mondays; a week without training is worth a look, two are a fault.
+WEEKLY_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
 ASSETS = {kind: f"{kind}_model" for kind in ModelKind}
 _SAYS = {
     ModelKind.DIRECTION: "An LSTM of the next close's direction, calibrated; all symbols of a timeframe together.",
@@ -37,6 +39,7 @@ _SAYS = {
             group_name="models",
             kinds={"postgres", "keras" if kind is ModelKind.DIRECTION else "scikitlearn"},
             partitions_def=weekly,
+            freshness_policy=WEEKLY_FRESHNESS,
             description=_SAYS[kind],
             skippable=True,
         )
@@ -45,6 +48,7 @@ _SAYS = {
     name="train",
     can_subset=True,
     check_specs=[
+        *(contract_check(ASSETS[kind]) for kind in ModelKind),
         dg.AssetCheckSpec(
             "leakage", asset=ASSETS[ModelKind.DIRECTION], description="Nobody honest is right this often: AUC <= .60"
         ),
@@ -80,7 +84,8 @@ def train_models(
                 refused[kind].append((group, outcome))
             context.log.info("train %s %s %s: %s", kind, group.exchange, group.timeframe, _in_words(outcome))
     for kind in kinds:
-        checks = _checks(kind, made[kind], refused[kind])
+        judged = sum(len(training.evaluation.table) for _, training in made[kind])
+        checks = [contract_kept(ASSETS[kind], judged), *_checks(kind, made[kind], refused[kind])]
         if made[kind]:
             yield dg.MaterializeResult(
                 asset_key=ASSETS[kind], metadata=_metadata(kind, made[kind]), check_results=checks

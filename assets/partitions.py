@@ -14,8 +14,9 @@ daily = dg.DailyPartitionsDefinition(start_date="2010-01-01", end_offset=1)
 # lies before the first day's.
 weekly = dg.WeeklyPartitionsDefinition(start_date="2009-12-21", day_offset=1)
 
-# A day is predicted by the model of an earlier week; the newest is effective a day after its week's end.
-earlier_week = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+# A day is predicted by the model of an earlier week; the newest is effective a day after its week's end. Offsets are
+# counted in days: eight days before a Monday lies the week before the last.
+earlier_week = dg.TimeWindowPartitionMapping(start_offset=-8, end_offset=-8)
 
 # A range of days is one run over one window, never a run per day.
 single_run = dg.BackfillPolicy.single_run()

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isnan
 
-import numpy as np
-import pandas as pd
 import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy import RowMapping
@@ -43,7 +41,6 @@ from pipeline.stages import analyse_group, rules_of
 from pipeline.storage.accounts import HOUSE, read_positions, read_profile
 from pipeline.storage.database import Database
 from pipeline.storage.explaining import (
-    SAID,
     BarRows,
     StoredBars,
     StoredSeries,
@@ -69,7 +66,7 @@ from pipeline.storage.past_settings import (
 )
 from pipeline.storage.universe import unknown_series
 from pipeline.strategies.checks import value_at
-from pipeline.strategies.columns import PREDICTION, PREDICTIONS
+from pipeline.strategies.columns import PREDICTION
 from pipeline.strategies.registry import STRATEGIES
 
 
@@ -296,7 +293,7 @@ def _evidence(
             database, settings, group, columns["close"].index, judgement.rules, is_default=is_default
         )
         if is_default:
-            columns |= _said(bars)
+            columns |= bars.said()
         else:
             market = replace(market, is_anomalous=value_at(columns[PREDICTION + "is_anomaly"]) == 1.0)
     else:
@@ -321,19 +318,6 @@ def _evidence(
         absent=judgement.absent,
         profile=judgement.profile,
     )
-
-
-def _said(bars: StoredBars) -> Block:
-    """What is stored of what models said of the last bar, in the columns of the bars."""
-    like = bars.columns["close"]
-    found = {}
-    for name in SAID:
-        values = np.full(like.shape, np.nan)
-        values[-1] = np.nan if bars.candle[name] is None else float(bars.candle[name])
-        found[PREDICTION + name if name in PREDICTIONS else name] = pd.DataFrame(
-            values, index=like.index, columns=like.columns
-        )
-    return found | {"probability_up": found[PREDICTION + "probability_up"]}
 
 
 def _computed(

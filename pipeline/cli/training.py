@@ -37,7 +37,9 @@ COLUMNS = (
 @click.command("train")
 @click.option("--timeframe", "timeframes", type=TIMEFRAME, multiple=True, help="Only these; may be repeated.")
 @click.option("--kind", "kinds", type=KINDS, multiple=True, help="Only these; may be repeated.")
-@click.option("--through", type=DAY, help="The newest week that has ended by the end of this day; by default by now.")
+@click.option(
+    "--through", type=DAY, help="The newest week that has ended by this day's end; by the newest close, if left out."
+)
 @click.option("--every", type=click.IntRange(1), metavar="WEEKS", help="Models of every so many weeks, since --from.")
 @click.option("--from", "first", type=DAY, help="With --every: the day by whose end the first week has ended.")
 @click.option(

@@ -29,7 +29,7 @@ from pipeline.storage import tables
 from pipeline.storage.candidates import pending_of
 from pipeline.storage.health import series_states
 from pipeline.storage.history import Series, bar_index
-from pipeline.strategies.columns import PREDICTIONS
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS
 from pipeline.strategies.registry import STRATEGIES
 
 CANDLE = ("open", "high", "low", "close", "volume")
@@ -55,6 +55,18 @@ class StoredBars:
     columns: Block  # `CANDLE` and `INDICATOR_COLUMNS`, shape (n_bars, 1), oldest first; NaN where unknown or not read
     is_complete: bool  # whether each bar has its row of indicators, and the last one its market conditions
     candle: RowMapping  # of the last bar, with is_filled, `CONDITIONS`, block_reason and `SAID`
+
+    def said(self) -> Block:
+        """What models said of the last bar, in the columns of the bars."""
+        like = self.columns["close"]
+        found = {}
+        for name in SAID:
+            values = np.full(like.shape, np.nan)
+            values[-1] = np.nan if self.candle[name] is None else float(self.candle[name])
+            found[PREDICTION + name if name in PREDICTIONS else name] = pd.DataFrame(
+                values, index=like.index, columns=like.columns
+            )
+        return found | {"probability_up": found[PREDICTION + "probability_up"]}
 
 
 class BarRows(NamedTuple):

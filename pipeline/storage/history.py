@@ -6,7 +6,7 @@ A block is read for one exchange and timeframe; its rows are the whole grid betw
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +81,8 @@ def read_blocks(database: Database, group: SeriesGroup, requests: Sequence[Block
     parts_of = []
     for request in requests:
         n_rows = len(group.ids) * ((request.last_open - request.first_open) // group.timeframe.duration + 1)
-        parts = [group.ids[part::READERS] for part in range(READERS)] if n_rows >= LARGE_ROWS else [group.ids]
+        n_parts = READERS if n_rows >= LARGE_ROWS else 1
+        parts = [part.tolist() for part in np.array_split(group.ids, n_parts)]
         parts_of.append(range(len(queries), len(queries) + len(parts)))
         queries += [_query(request, ids) for ids in parts]
     found = database.frames(queries)
@@ -108,7 +109,13 @@ def _block(group: SeriesGroup, request: BlockRequest, rows: pd.DataFrame) -> Blo
     places = np.empty(max(group.ids, default=0) + 1, dtype=np.intp)
     places[group.ids] = np.arange(len(group.ids))
     cells = places[rows["series_id"].to_numpy()] * n_bars + bars
-    return {name: _scattered(rows[name], cells, index, group.symbols) for name in request.columns}
+    n_cells = n_bars * len(group.ids)
+    # Most often the rows are all there, in the order of the key.
+    is_grid = len(cells) == n_cells and np.array_equal(cells, np.arange(n_cells))
+    return {
+        name: _scattered(rows[name], None if is_grid else cells, n_cells, index, group.symbols)
+        for name in request.columns
+    }
 
 
 def bar_index(timeframe: Timeframe, first_open: datetime, last_open: datetime) -> pd.DatetimeIndex:
@@ -118,16 +125,22 @@ def bar_index(timeframe: Timeframe, first_open: datetime, last_open: datetime) -
 
 
 def _scattered(
-    values: "pd.Series[float]", cells: npt.NDArray[np.int64], index: pd.DatetimeIndex, symbols: list[str]
+    values: "pd.Series[float]",
+    cells: npt.NDArray[np.int64] | None,
+    n_cells: int,
+    index: pd.DatetimeIndex,
+    symbols: list[str],
 ) -> pd.DataFrame:
+    """A column as a frame; without ``cells`` its values stand in the frame's order, series by series."""
     is_text = isinstance(values.dtype, pd.StringDtype)
-    flat: npt.NDArray[np.object_ | np.float64]
+    flat: npt.NDArray[Any]
     if is_text:
-        flat = np.full(len(index) * len(symbols), None, dtype=object)
-        flat[cells] = values.astype(object).where(values.notna(), None).to_numpy()
+        flat = values.astype(object).where(values.notna(), None).to_numpy()
     else:
-        flat = np.full(len(index) * len(symbols), np.nan)
-        flat[cells] = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        flat = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    if cells is not None:
+        found, flat = flat, np.full(n_cells, None if is_text else np.nan, dtype=flat.dtype)
+        flat[cells] = found
     return pd.DataFrame(flat.reshape(len(symbols), len(index)).T, index=index, columns=symbols, copy=False)
 
 
