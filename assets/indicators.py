@@ -129,7 +129,7 @@ def _store(
         (tables.indicators, Indicators, indicator_rows),
         (tables.market_conditions, MarketConditions, condition_rows),
     ):
-        written[table.name] += bulk_upsert(conn, table, hold_to(contract, found))
+        written[table.name] += bulk_upsert(conn, table, hold_to(contract, found), is_staged=False)
         rows[table.name] += len(found)
     levels, patterns = structure_rows(analysed, is_wanted)
     for table, changed, found in (
@@ -153,7 +153,7 @@ def _store_features(
     features = features_of(database, analysed, settings.context.reference_symbol)
     is_wanted = is_in_spans(analysed.candles["close"].index, spans) & analysed.candles["close"].notna()
     found = feature_rows(analysed.group, features, is_wanted)
-    written["model_features"] += store_features(conn, spans, found)
+    written["model_features"] += store_features(conn, found)
     rows["model_features"] += len(found)
 
 

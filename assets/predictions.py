@@ -72,7 +72,7 @@ def predict(
         for done, part in enumerate(parts):
             progress.report("predictions", done, len(parts))
             for group, members in groups_of(part):
-                found = stored_predictions(database, settings, group, members)
+                found = stored_predictions(database, conn, settings, group, members)
                 said = {kind: found.rows(kind, is_in_spans(found.index, members).to_numpy()) for kind in ModelKind}
                 written = store_predictions(conn, members, said)
                 for kind in ModelKind:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import sqlalchemy as sa
 
 from pipeline.contracts.blocks import Block
-from pipeline.domain.errors import ModelUnavailableError
+from pipeline.domain.errors import DataContractError, ModelUnavailableError
 from pipeline.domain.model import ModelKind
 from pipeline.generation import usable_bars
 from pipeline.model_inputs import features_of
@@ -116,14 +117,17 @@ def load_model(database: Database, kind: ModelKind, champion: Champion) -> Any:
     )
     try:
         return RECIPES[kind].load(arrays)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, DataContractError) as error:
         raise ModelUnavailableError("artefact_corrupt") from error
 
 
 def stored_predictions(
-    database: Database, settings: Settings, group: SeriesGroup, spans: Sequence[Span]
+    database: Database, conn: sa.Connection, settings: Settings, group: SeriesGroup, spans: Sequence[Span]
 ) -> Predictions:
-    """What the champions say of the bars of the spans, from stored features."""
+    """What the champions say of the bars of the spans, from stored features.
+
+    ``conn`` is the transaction that stores predictions: earlier flags count, those that it has not committed included.
+    """
     step = group.timeframe.duration
     begin, end = first_open(spans), last_open(spans)
     earlier = begin - (SEQUENCE_BARS - 1) * step
@@ -146,8 +150,7 @@ def stored_predictions(
     usable = (
         (candles["is_filled"] == 0.0) & conditions["block_reason"].isna() & is_in_spans(index, spans)[group.symbols]
     )
-    with database.begin() as conn:
-        before = flagged_before(conn, group, begin, WINDOW_BARS - 1).to_numpy()
+    before = flagged_before(conn, group, begin, WINDOW_BARS - 1).to_numpy()
     inputs = Inputs(names=FEATURES, features=table, atr_ratio=ratios)
     speakers = _Speakers(database, settings, group, index)
     return _predictions(speakers, group, index, inputs, (usable & is_known(features)).to_numpy(), before)

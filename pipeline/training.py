@@ -20,7 +20,7 @@ from pipeline.models.evaluation import ALL_FOLDS, Evaluation
 from pipeline.models.features import schema_hash
 from pipeline.models.panel import Panel
 from pipeline.models.promotion import Promotion, compare, refuse, unopposed
-from pipeline.models.recipes import RECIPES, Recipe, TrainingPlan
+from pipeline.models.recipes import RECIPES, Recipe, TrainingPlan, longest_fold
 from pipeline.models.splits import Period, known_by
 from pipeline.models.validation import leakage_alarm
 from pipeline.predicting import load_model
@@ -71,8 +71,9 @@ def plan_of(settings: Settings, group: SeriesGroup) -> tuple[TrainingPlan, Serie
     if weeks > most_weeks:
         every = -(-weeks * per_week // MOST_BARS)
         group = replace(group, series=group.series[::every])
-    fold_weeks = max(1, min(plan.fold_weeks, weeks // (4 * plan.folds)))
-    return replace(plan, weeks=weeks - plan.folds * fold_weeks, fold_weeks=fold_weeks), group
+    folds = min(plan.folds, weeks // 2)
+    fold_weeks = longest_fold(folds, plan.fold_weeks, weeks)
+    return replace(plan, weeks=weeks - folds * fold_weeks, folds=folds, fold_weeks=fold_weeks), group
 
 
 def training_panel(

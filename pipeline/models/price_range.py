@@ -183,7 +183,8 @@ def is_sound(ranges: Numbers) -> Flags:
     All six known and finite, each side in order, the low not above the high, and no price at or below 0.
     """
     high, low = (ranges[:, side] for side in _SIDES)
-    in_order = np.hstack([np.diff(high, axis=1) >= 0.0, np.diff(low, axis=1) >= 0.0, low <= high])
+    with np.errstate(invalid="ignore"):  # of two infinities
+        in_order = np.hstack([np.diff(high, axis=1) >= 0.0, np.diff(low, axis=1) >= 0.0, low <= high])
     is_price = np.isfinite(ranges) & (ranges > -1.0)
     sound: Flags = np.logical_and.reduce(np.hstack([in_order, is_price]), axis=1)
     return sound

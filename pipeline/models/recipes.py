@@ -28,7 +28,6 @@ EMBARGO_BARS = 24
 ONE_WEEK = timedelta(weeks=1)
 # Of the weeks learned from: 4, 6 and 13 of 104.
 STOP_PART, CALIBRATION_PART, CORRECTION_PART = 26, 17, 8
-FOLDS_PART = 4  # a fold is at most so much of the history, so that most of it is learned from
 
 Model = DirectionModel | PriceRangeModel | AnomalyModel
 Arrays = Mapping[str, Any]
@@ -54,9 +53,11 @@ class TrainingPlan:
         return through - (self.weeks + self.folds * self.fold_weeks) * ONE_WEEK - self.embargo(timeframe)
 
     def walk(self, panel: Panel, through: datetime) -> tuple[Fold, ...]:
-        """The folds before ``through``; shorter ones where there is little history."""
-        history = through - _begin(panel)
-        weeks = max(1, min(self.fold_weeks, history // (FOLDS_PART * self.folds * ONE_WEEK)))
+        """The folds before ``through``; shorter ones where there is little history.
+
+        The oldest one has at least twice its own length to learn from.
+        """
+        weeks = longest_fold(self.folds, self.fold_weeks, (through - _begin(panel)) // ONE_WEEK)
         return walk_forward(
             panel.timeframe,
             through,
@@ -65,6 +66,11 @@ class TrainingPlan:
             training_weeks=self.weeks,
             embargo=self.embargo(panel.timeframe),
         )
+
+
+def longest_fold(n_folds: int, fold_weeks: int, history_weeks: int) -> int:
+    """Weeks of a fold, fewer than wanted where the oldest would not have twice its length to learn from; at least 1."""
+    return max(1, min(fold_weeks, history_weeks // (n_folds + 2)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pandas as pd
+import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 from pgpq import ArrowToPostgresBinaryEncoder
@@ -21,6 +22,8 @@ from pipeline.storage.address import DatabaseAddress
 
 BOOKKEEPING = frozenset({"recorded_at", "first_seen_at"})  # written once, never compared
 BATCH_ROWS = 65_536
+ADDED_AT_ONCE = 5_000  # rows that are first taken to be new
+CAST_TYPES = (JSONB, postgresql.ENUM, sa.Uuid)  # which a staging table holds as text
 ANALYZED_FROM, ANALYZED_SHARE = 5_000, 0.2  # rows written at once, and as a share of the table
 
 
@@ -82,26 +85,35 @@ def copy_to_staging(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) ->
     staging = sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
     conn.execute(sa.text(f'DROP TABLE IF EXISTS pg_temp."{name}"'))
     staging.create(conn)
-    arrow = pa.Table.from_pandas(rows, schema=_arrow_schema(staging), preserve_index=False)
+    _copy(conn, staging, rows)
+    return staging
+
+
+def _copy(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> None:
+    arrow = pa.Table.from_pandas(rows, schema=_arrow_schema(table, rows.columns), preserve_index=False)
     encoder = ArrowToPostgresBinaryEncoder(arrow.schema)
     names = ", ".join(f'"{c}"' for c in rows.columns)
     cursor = conn.connection.cursor()
-    with cursor.copy(f'COPY "{name}" ({names}) FROM STDIN (FORMAT BINARY)') as copy:
+    with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN (FORMAT BINARY)') as copy:
         copy.write(encoder.write_header())
         for batch in arrow.to_batches(max_chunksize=BATCH_ROWS):
             copy.write(encoder.write_batch(batch))
         copy.write(encoder.finish())
-    return staging
 
 
-def bulk_upsert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, keep: Collection[str] = ()) -> int:
+def bulk_upsert(
+    conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, keep: Collection[str] = (), is_staged: bool = True
+) -> int:
     """COPY ``rows`` to a staging table, then merge; returns the rows inserted or really changed.
 
     Where the primary key exists the new values win, but for the columns in ``keep``; a row whose values are the
-    same is left alone, so that a repeated run writes nothing.
+    same is left alone, so that a repeated run writes nothing. Where nobody asks for the staging table afterwards,
+    ``is_staged`` false, few rows are first taken to be new, and then need none.
     """
     if rows.empty:
         return 0
+    if not is_staged and len(rows) <= ADDED_AT_ONCE and _are_added(conn, table, rows):
+        return len(rows)
     staging = copy_to_staging(conn, table, rows)
     merged = insert(table).from_select(list(rows.columns), staged_rows(staging, table))
     kept = {c.name for c in table.primary_key} | BOOKKEEPING | set(keep)
@@ -115,6 +127,21 @@ def bulk_upsert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame, *, kee
         changed["recorded_at"] = sa.func.now()
     merged = merged.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed, where=differs)
     return _counted(conn, table, affected(conn, merged))
+
+
+def _are_added(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> bool:
+    """Add rows of which none is there yet, as a tick's are, without a staging table; False, and nothing, if one is.
+
+    Only where COPY takes every column as it is: JSON, enumerations and identifiers are cast on their way.
+    """
+    if any(isinstance(table.c[name].type, CAST_TYPES) for name in rows.columns):
+        return False
+    try:
+        with conn.begin_nested():
+            _copy(conn, table, rows)
+    except psycopg.errors.UniqueViolation:
+        return False
+    return True
 
 
 def bulk_insert(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> int:
@@ -150,7 +177,7 @@ def affected(conn: sa.Connection, statement: sa.Executable) -> int:
 
 
 def _staging_type(column: sa.Column[object]) -> sa.types.TypeEngine[Any]:
-    if isinstance(column.type, JSONB | postgresql.ENUM | sa.Uuid):
+    if isinstance(column.type, CAST_TYPES):
         return sa.Text()
     return column.type
 
@@ -168,5 +195,6 @@ _ARROW_TYPES: dict[type[sa.types.TypeEngine[Any]], pa.DataType] = {
 }
 
 
-def _arrow_schema(staging: sa.Table) -> pa.Schema:
-    return pa.schema([(c.name, next(a for t, a in _ARROW_TYPES.items() if isinstance(c.type, t))) for c in staging.c])
+def _arrow_schema(table: sa.Table, columns: Collection[str]) -> pa.Schema:
+    kinds = {name: table.c[name].type for name in columns}
+    return pa.schema([(n, next(a for t, a in _ARROW_TYPES.items() if isinstance(k, t))) for n, k in kinds.items()])

@@ -22,7 +22,7 @@ from pipeline.storage import tables
 from pipeline.storage.bulk import affected, bulk_insert, copy_to_staging
 
 STORING_LOCK = 0x63616E64  # "cand": one batch of candles at a time
-SIGNAL_ASSETS = ("candidate_signals", "risk_decisions", "trading_signals")
+SIGNAL_ASSETS = ("predictions", "candidate_signals", "risk_decisions", "trading_signals")
 REVISED_NAMED = 20  # of a batch; who wants all of them asks `candle_revisions`
 
 

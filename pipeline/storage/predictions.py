@@ -66,16 +66,15 @@ def store_predictions(
     return written
 
 
-def store_features(conn: sa.Connection, spans: Sequence[Span], rows: pd.DataFrame) -> int:
-    """Make the features of the bars in the spans equal to ``rows``; returns how many were written or deleted.
+def store_features(conn: sa.Connection, rows: pd.DataFrame) -> int:
+    """Store features of bars; returns how many rows are new or really changed.
 
     Raises
     ------
     DataContractError
         ``rows`` break their contract `ModelFeatures`: an infinite value, or double precision.
     """
-    stage_spans(conn, spans)
-    return _replace(conn, tables.model_features, hold_to(ModelFeatures, rows))
+    return bulk_upsert(conn, tables.model_features, hold_to(ModelFeatures, rows), is_staged=False)
 
 
 def prediction_requests(names: Sequence[str], first_open: datetime, last_open: datetime) -> list[BlockRequest]:

@@ -100,7 +100,6 @@ WRITERS = {
         lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.ANOMALY: rows})[ModelKind.ANOMALY],
         lambda group, bars: anomalies(group, bars, {2}),
     ),
-    "features": (tables.model_features, store_features, features),
 }
 
 
@@ -119,12 +118,23 @@ def test_a_repeated_write_changes_nothing_and_what_is_no_longer_said_is_gone(dat
         assert store(conn, spans_of(group, 8, 9), all_rows.iloc[:0]) == 4
 
 
+def test_features_written_again_change_nothing_and_a_changed_one_is_written(database):
+    group = a_group(database)
+    rows = features(group, range(10))
+    with database.begin() as conn:
+        assert store_features(conn, rows.iloc[:12]) == 12
+        assert store_features(conn, rows) == 8
+        assert store_features(conn, rows) == 0
+        changed = rows.assign(**{FEATURES[0]: rows[FEATURES[0]].where(rows.index != 3, np.float32(0.5))})
+        assert store_features(conn, changed) == 1
+
+
 def test_what_is_stored_is_read_to_the_bit(database):
     group = a_group(database)
     said, told = anomalies(group, range(4), {2}), features(group, range(4))
     with database.begin() as conn:
         store_predictions(conn, spans_of(group, 0, 3), {ModelKind.ANOMALY: said})
-        store_features(conn, spans_of(group, 0, 3), told)
+        store_features(conn, told)
     at = (group, START, START + 3 * HOUR)
     scores = read_block(database, tables.anomaly_scores, ("score", "is_anomaly"), *at)
     assert scores["score"]["BTC/USDT"].tolist() == [0.4, 0.4, 0.8, 0.4]
@@ -200,7 +210,7 @@ def test_f32_a_feature_that_is_no_number_of_single_precision_is_refused(database
     group = a_group(database)
     rows = features(group, range(2)).assign(**{FEATURES[3]: wrong})
     with database.begin() as conn, pytest.raises(DataContractError, match=f"finite_and_float32, was {{'{FEATURES[3]}'"):
-        store_features(conn, spans_of(group, 0, 1), rows)
+        store_features(conn, rows)
 
 
 def test_the_flags_of_the_last_bars_are_known_per_series(database):

@@ -72,11 +72,11 @@ def test_of_too_many_symbols_of_a_short_timeframe_every_so_many_are_learned_from
 
 @pytest.mark.parametrize(("n_series", "timeframe"), [(100, Timeframe.M15), (500, Timeframe.M1), (50, Timeframe.M5)])
 @pytest.mark.parametrize("folds", [1, 3])
-def test_of_fewer_weeks_a_quarter_at_most_is_judged(settings_place, n_series, timeframe, folds):
+def test_of_fewer_weeks_the_oldest_fold_learns_from_twice_its_length(settings_place, n_series, timeframe, folds):
     plan, _ = planned(n_series, timeframe, folds=folds)
 
     assert plan.fold_weeks < 13
-    assert plan.folds * plan.fold_weeks <= max(folds, weeks_of(plan) // 4)
+    assert weeks_of(plan) >= (plan.folds + 2) * plan.fold_weeks or plan.fold_weeks == 1
 
 
 @pytest.mark.parametrize("folds", [8, 26])
