@@ -1,6 +1,7 @@
 """What people query is described: every table, view and column; every asset is one of them and has its section."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,9 @@ PAGE = (ROOT / "docs" / "assets.md").read_text(encoding="utf-8")
 GRAPH = build_definitions(Settings()).resolve_asset_graph()
 ASSETS = sorted(key.to_user_string() for key in GRAPH.materializable_asset_keys)
 CHECKS = sorted((key.asset_key.to_user_string(), key.name) for key in GRAPH.asset_check_keys)
+
+
+MODELS = ("direction_model", "price_range_model", "anomaly_model")
 
 
 def section(name: str) -> str:
@@ -49,7 +53,13 @@ def test_the_chain_has_its_assets() -> None:
         "price_levels",
         "chart_patterns",
         "market_conditions",
+        "model_features",
+        *MODELS,
+        "direction_predictions",
+        "price_range_predictions",
+        "anomaly_scores",
         "technical_signals",
+        "ml_signals",
         "risk_filtered_signals",
         "trading_signals",
         "signal_charts",
@@ -88,14 +98,30 @@ def test_a_section_names_every_check_of_its_asset(asset: str, check: str) -> Non
 def test_every_asset_is_described_grouped_and_expected_to_be_fresh(asset: str) -> None:
     node = GRAPH.get(dg.AssetKey(asset))
     assert node.description
-    assert node.group_name in ("market", "indicators", "signals", "reports")
+    assert node.group_name in ("market", "indicators", "models", "predictions", "signals", "reports")
     assert node.freshness_policy is not None
 
 
 @pytest.mark.parametrize("asset", ASSETS)
-def test_every_asset_is_partitioned_by_day_but_the_pictures_which_are_about_now(asset: str) -> None:
+def test_assets_are_partitioned_by_day_models_by_week_and_pictures_which_are_about_now_not_at_all(asset: str) -> None:
     partitions = GRAPH.get(dg.AssetKey(asset)).partitions_def
-    assert partitions is None if asset == "signal_charts" else isinstance(partitions, dg.DailyPartitionsDefinition)
+    weekly = dg.WeeklyPartitionsDefinition
+    expected = {"signal_charts": type(None), **dict.fromkeys(MODELS, weekly)}.get(asset, dg.DailyPartitionsDefinition)
+    assert isinstance(partitions, expected)
+
+
+@pytest.mark.parametrize("asset", ["direction_predictions", "price_range_predictions", "anomaly_scores"])
+def test_a_day_is_predicted_by_the_model_of_an_earlier_week(asset: str) -> None:
+    model = dg.AssetKey(next(name for name in MODELS if name.split("_model")[0] in asset))
+    mapping = GRAPH.get_partition_mapping(dg.AssetKey(asset), model)
+    daily, weekly = (GRAPH.get(key).partitions_def for key in (dg.AssetKey(asset), model))
+    # The model of the week that ends on Monday the 12th speaks from Tuesday on.
+    for day, week in (("2024-02-12", "2024-01-29"), ("2024-02-13", "2024-02-05"), ("2024-02-19", "2024-02-05")):
+        days = daily.empty_subset().with_partition_keys([day])
+        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
+            days, daily, weekly, current_time=datetime(2024, 6, 1, tzinfo=UTC)
+        )
+        assert list(mapped.partitions_subset.get_partition_keys()) == [week]
 
 
 @pytest.mark.parametrize("asset", ASSETS)

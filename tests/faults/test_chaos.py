@@ -15,7 +15,7 @@ from pipeline.cli import display
 from pipeline.storage.address import DatabaseAddress
 from tests.support.chaos import Moment
 from tests.support.chaos_market import BACKFILL, FIRST_TICK, LATE_TICK, NEXT_TICK, Scenario, a_copy, scenario, traded
-from tests.support.chaos_tally import Tally, stopped_anywhere, stopped_at
+from tests.support.chaos_tally import Tally, stopped_anywhere, stopped_once
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "5"))
 
@@ -30,11 +30,13 @@ def scenarios(migrated_template: DatabaseAddress) -> Iterator[Sequence[Scenario]
 
 
 def test_f39_a_tick_killed_around_each_commit_that_writes_leaves_whole_batches_and_converges(scenarios):
-    next_tick = scenarios[0]
+    next_tick, tally = scenarios[0], Tally()
 
-    tally = stopped_at(next_tick, next_tick.course.around_writes())
+    for stop in next_tick.course.around_writes():
+        stopped_once(next_tick, stop, tally)
 
-    assert len(next_tick.course.writing) >= 5  # candles, health, indicators, candidates, decisions, signals
+    # Candles, health, indicators, predictions, candidates, decisions, signals.
+    assert len(next_tick.course.writing) >= 6
     assert tally.kills == len(next_tick.course.around_writes())
     assert tally.is_clean, tally
 

@@ -13,8 +13,10 @@ from pipeline.storage.database import Database
 from tests.support.chain import CHAIN_TABLES, FILES, days, hours, rows, snapshot, store_block, store_simulated, tick
 from tests.support.database import a_database
 from tests.support.market import random_walk
+from tests.support.model_chain import PREDICTIONS
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+EXTENDED = ("indicators", "market_conditions", "model_features")
 FIRST, LAST = date(2024, 2, 10), date(2024, 2, 14)
 
 
@@ -30,6 +32,7 @@ def test_a_backfill_makes_rows_in_every_table_of_the_chain(market):
 
     written = {name: numbers["rows_written"] for name, numbers in made.items()}
     assert written.pop("candles") == 0  # they were imported before
+    assert {written.pop(name) for name in (*PREDICTIONS, "ml_signals")} == {0}  # there is no model
     assert all(number > 0 for number in written.values()), written
 
 
@@ -90,7 +93,7 @@ def test_ticks_extend_stored_rows_to_those_that_a_backfill_computes(postgres_ser
             else:
                 days(database, closes[0].date(), closes[-1].date())
             at_closes = f"close_at BETWEEN '{closes[0]}' AND '{closes[-1]}'"
-            derived.append({table: rows(database, table, at_closes) for table in ("indicators", "market_conditions")})
+            derived.append({table: rows(database, table, at_closes) for table in EXTENDED})
 
     ticked, backfilled = derived
     assert len(ticked["market_conditions"]) == len(closes) * len(SYMBOLS)
@@ -179,9 +182,7 @@ def test_a_first_tick_equals_one_over_older_history(postgres_server, migrated_te
                 store_simulated(database, changes["market.symbols"].split(","), at - timedelta(days=older_days), at)
             tick(database, at, changes)
             # On-balance volume is counted from a series' first candle, so it alone may differ.
-            written.append(
-                {table: rows(database, table, ignore=("obv",)) for table in ("indicators", "market_conditions")}
-            )
+            written.append({table: rows(database, table, ignore=("obv",)) for table in EXTENDED})
 
     fresh, with_older = written
     assert len(fresh["indicators"]) == 3 * (1 + PRIOR_BARS)

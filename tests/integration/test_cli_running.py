@@ -24,6 +24,7 @@ from pipeline.storage.database import CHAIN_LOCK
 from pipeline.storage.schema import alembic_config
 from pipeline.storage.server import embedded_server, start_kept, stop
 from tests.support.commands import COMMAND, environment, signals, signals_started
+from tests.support.model_chain import PREDICTIONS
 from tests.support.postgres import query
 from tests.support.processes import until
 
@@ -70,9 +71,13 @@ def test_the_demo_shows_a_table_of_signals_and_where_the_data_is(demo):
     assert "score  symbol" in demo.shown.stdout
     assert "MACD_CROSSOVER" in demo.shown.stdout
     assert f"Where it is      {demo.home.resolve()}" in demo.shown.stdout
-    assert [line[:4] for line in demo.shown.stderr.splitlines() if "/4 " in line] == ["1/4 ", "2/4 ", "3/4 ", "4/4 "]
+    steps = [line[:4] for line in demo.shown.stderr.splitlines() if "/5 " in line]
+    assert steps == ["1/5 ", "2/5 ", "3/5 ", "4/5 ", "5/5 "]
     assert not any(word in demo.shown.stdout + demo.shown.stderr for word in NOISE)
     assert query(demo.address.libpq, "SELECT count(*) FROM trading_signals WHERE exchange = 'simulated'")
+    assert query(demo.address.libpq, "SELECT count(DISTINCT kind) FROM models WHERE status = 'champion'") == 3
+    for table in PREDICTIONS:
+        assert query(demo.address.libpq, f"SELECT count(*) FROM {table}"), table
 
 
 def test_a_run_prints_json_alone_and_is_live(demo):
@@ -80,8 +85,9 @@ def test_a_run_prints_json_alone_and_is_live(demo):
 
     assert list(done) == ["run_id", "seconds", "tables"]
     assert list(done["tables"]) == [
-        *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions"),
-        *("technical_signals", "risk_filtered_signals", "trading_signals"),
+        *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
+        *PREDICTIONS,
+        *("technical_signals", "ml_signals", "risk_filtered_signals", "trading_signals"),
     ]
 
 
@@ -96,7 +102,7 @@ def test_a_backfill_twice_adds_nothing_the_second_time(demo):
     first, second = (demo.numbers("backfill", "--from", day(6), "--to", day(5)) for _ in range(2))
 
     assert first["tables"]["trading_signals"]["rows_written"] == first["tables"]["trading_signals"]["signals"] > 0
-    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 8
+    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 13
 
 
 def test_a_replay_writes_rows_of_its_own_scope(demo):
@@ -290,7 +296,7 @@ def test_a_server_set_up_by_hand_gets_both_databases_and_no_embedded_one_is_made
 
     assert done.returncode == 0, done.stderr
     assert query(mine.libpq, "SELECT count(*) FROM trading_signals")
-    assert query(mine.with_database(DAGSTER_DATABASE).libpq, "SELECT count(*) FROM runs WHERE status = 'SUCCESS'") == 2
+    assert query(mine.with_database(DAGSTER_DATABASE).libpq, "SELECT count(*) FROM runs WHERE status = 'SUCCESS'") == 4
     assert not (tmp_path / "home" / "postgres").exists()
 
 

@@ -13,8 +13,9 @@ from pipeline.replay import replay
 from pipeline.settings import load_settings
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
+from pipeline.storage.intake import import_candles
 from pipeline.storage.models import retire
-from tests.support.chain import FILES, days, hours, rows, run, store_block, tick
+from tests.support.chain import FAR_FUTURE, FILES, days, hours, rows, run, store_block, tick
 from tests.support.chaos_market import a_copy
 from tests.support.database import a_database
 from tests.support.market import random_walk
@@ -172,6 +173,26 @@ def test_symbols_without_the_reference_symbol_are_told_of_it_all_the_same(market
     apart = ("id", "origin", "scope", "configuration_hash")
     expected = rows(ranged, "candidate_signals", f"{at_closes(first, NEWEST)} AND {chosen}", apart)
     assert rows(market, "candidate_signals", "true", apart) == expected
+
+
+def test_a_bar_whose_candle_was_revised_is_predicted_anew_by_the_next_tick(market, ranged):
+    close_at = SWITCH + 5 * HOUR
+    query = """SELECT 'binance' AS exchange, symbol, timeframe, open_at, open, high, low, close, volume
+FROM candles JOIN series USING (series_id) WHERE close_at = :at"""
+    right = market.frame(sa.text(query).bindparams(at=close_at))
+    wrong = right.assign(close=right["high"] * 1.05, high=right["high"] * 1.05)
+    import_candles(market, wrong, FAR_FUTURE)
+    tick(market, close_at)
+    misled = spoken(market, close_at, close_at)
+    import_candles(market, right, FAR_FUTURE)
+
+    tick(market, close_at + HOUR)
+
+    expected = spoken(ranged, close_at, close_at + HOUR)
+    assert spoken(market, close_at, close_at + HOUR) == expected
+    assert all(
+        misled[table] != [row for row in rows_ if row["close_at"] == close_at] for table, rows_ in expected.items()
+    )
 
 
 def test_without_any_candles_of_the_reference_symbol_models_speak_of_what_they_know(market):

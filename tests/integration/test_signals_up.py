@@ -33,6 +33,10 @@ GROUPS = {
     "price_levels": "indicators",
     "chart_patterns": "indicators",
     "market_conditions": "indicators",
+    "model_features": "indicators",
+    **dict.fromkeys(("direction_model", "price_range_model", "anomaly_model"), "models"),
+    **dict.fromkeys(("direction_predictions", "price_range_predictions", "anomaly_scores"), "predictions"),
+    "ml_signals": "signals",
     "technical_signals": "signals",
     "risk_filtered_signals": "signals",
     "trading_signals": "signals",
@@ -114,14 +118,14 @@ class Up:
             return conn.execute(statement).fetchall()
 
     def materialize(self, first: datetime, last: datetime | None = None) -> str:
-        """The id of a run of all assets over one day or a range, started as the UI's button does."""
+        """The id of a run of all assets of the chain over one day or a range, started as the UI's button does."""
         day, until_day = f"{first:%Y-%m-%d}", f"{last or first:%Y-%m-%d}"
         tags = (
             [("dagster/partition", day)]
             if last is None
             else [("dagster/asset_partition_range_start", day), ("dagster/asset_partition_range_end", until_day)]
         )
-        selection = [{"path": [name]} for name, group in GROUPS.items() if group != "reports"]
+        selection = [{"path": [name]} for name, group in GROUPS.items() if group not in ("models", "reports")]
         parameters = {
             "selector": {**LOCATION, "jobName": "__ASSET_JOB", "assetSelection": selection},
             "runConfigData": {},
@@ -198,6 +202,7 @@ def test_the_ui_shows_every_asset_in_its_group_and_the_schedule_running(up):
     assert schedules == [
         {"name": "charts_every_hour", "cronSchedule": "3 * * * *", "scheduleState": {"status": "RUNNING"}},
         {"name": "signals_at_every_close", "cronSchedule": "* * * * *", "scheduleState": {"status": "RUNNING"}},
+        {"name": "training_every_week", "cronSchedule": "30 0 * * 1", "scheduleState": {"status": "RUNNING"}},
     ]
 
 

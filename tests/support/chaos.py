@@ -25,10 +25,12 @@ import psycopg
 import sqlalchemy as sa
 
 from pipeline.definitions import defs
+from pipeline.domain.model import ModelKind
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import CHAIN_LOCK, Database
 from tests.support.chain import run
 from tests.support.contents import digest
+from tests.support.model_chain import train_run
 
 PATIENCE_S = 120.0  # for a run that takes a second or two
 processes = multiprocessing.get_context("forkserver")
@@ -59,12 +61,13 @@ class Blow(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run of the chain."""
+    """One run of the chain, or a training of the week that ``partition_key`` names."""
 
     name: str
     tags: Mapping[str, str]
     partition_key: str | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
+    kinds: Sequence[ModelKind] = ()  # to train models of these kinds instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,10 @@ def _perform(address: DatabaseAddress, work: Work, stops: Sequence[Stop], answer
     """In the forked process: do the work; the exit code says whether it succeeded."""
     watch = _Watch(address, stops, is_noting=answer is not None)
     try:
-        run(Database(address), work.tags, work.partition_key, work.changes)
+        if work.kinds:
+            train_run(Database(address), str(work.partition_key), work.changes, work.kinds)
+        else:
+            run(Database(address), work.tags, work.partition_key, work.changes)
     except Exception as error:
         sys.exit(f"{work.name}: {type(error).__name__}: {error}")
     if answer:

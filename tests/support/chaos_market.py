@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pipeline.domain.model import ModelKind
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.run_tags import pass_tags, range_tags
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
 from pipeline.storage.intake import import_candles
 from resources.market import SeriesWindow
 from resources.simulated import SimulatedMarket
 from tests.support.chaos import Course, Work, course_of, perform
+from tests.support.model_chain import publish_all, speaking
 from tests.support.postgres import drop_database, fresh_database
 
 NOON = datetime(2024, 3, 5, 12, tzinfo=UTC)
@@ -82,11 +85,14 @@ def scenario(work: Work, origin: DatabaseAddress) -> Iterator[Scenario]:
 
 @contextmanager
 def traded(template: DatabaseAddress) -> Iterator[DatabaseAddress]:
-    """A database after two ticks, the newest of which saw a wrong candle."""
+    """A database with models after two ticks, the newest of which saw a wrong candle."""
     with a_copy(template) as address:
-        assert perform(address, a_tick(NOON - HOUR)) == 0
         database = Database(address)
-        key = SeriesKey("simulated", SYMBOLS[0], Timeframe.H1)
+        for week in (2, 7):  # the newer ones are effective before the ticks
+            publish_all(database, *(speaking(kind, week, exchange=SIMULATED_EXCHANGE) for kind in ModelKind))
+        database.close()
+        assert perform(address, a_tick(NOON - HOUR)) == 0
+        key = SeriesKey(SIMULATED_EXCHANGE, SYMBOLS[1], Timeframe.H1)
         market = SimulatedMarket(int(SETTINGS["market.simulation_seed"]))
         right = market.candles([SeriesWindow(key, NOON - HOUR, NOON)]).frame
         wrong = right.assign(close=right["close"] * 1.03, high=right["high"] * 1.03)

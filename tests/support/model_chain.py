@@ -4,12 +4,13 @@ What a model says is chosen to be seen: the network is sure often enough to advi
 unusual that moved more than `UNUSUAL`, the ranges widen after a wide bar.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import numpy as np
+import pytest
 
 from pipeline import run_tags
 from pipeline.definitions import defs
@@ -26,6 +27,7 @@ from pipeline.models.scaling import Scaler
 from pipeline.models.trees import Trees
 from pipeline.storage.database import Database
 from pipeline.storage.models import TrainedModel, publish
+from resources.database import ADDRESS_VARIABLE
 from tests.support.chain import FILES, rows
 from tests.support.trained_models import a_model, an_evaluation
 
@@ -98,7 +100,11 @@ def an_anomaly(limit: float = UNUSUAL, *, score: float = 0.8) -> AnomalyModel:
     )
 
 
-MADE = {ModelKind.DIRECTION: a_direction, ModelKind.PRICE_RANGE: a_price_range, ModelKind.ANOMALY: an_anomaly}
+MADE: dict[ModelKind, Callable[[], Any]] = {
+    ModelKind.DIRECTION: a_direction,
+    ModelKind.PRICE_RANGE: a_price_range,
+    ModelKind.ANOMALY: an_anomaly,
+}
 
 
 def packed(kind: ModelKind, arrays: Arrays, **header: Any) -> bytes:
@@ -148,13 +154,13 @@ def train_run(
     kinds: Sequence[ModelKind] = tuple(ModelKind),
     as_of: datetime | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """One run of the training of a week, named by its Monday, in this process."""
-    url = {"config": {"url": database.address.libpq}}
-    resources = {
-        "unlocked_database": url,
-        "settings": {"config": {"changes": {**FILES, **SMALL, **(changes or {})}}},
-    }
-    with dg.DagsterInstance.ephemeral() as instance:
+    """One run of the training of a week, named by its Monday, in this process.
+
+    The address comes from the environment: configuration for a run would replace what the definitions say of the lock.
+    """
+    resources = {"settings": {"config": {"changes": {**FILES, **SMALL, **(changes or {})}}}}
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv(ADDRESS_VARIABLE, database.address.libpq)
         return defs.resolve_job_def("train_models").execute_in_process(
             instance=instance,
             partition_key=week,

@@ -13,7 +13,7 @@ from pipeline.models.artefact import pack
 from pipeline.storage.models import TrainedModel
 from tests.support.candle_rows import START
 
-WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
+WEEK, DAY, HOUR = timedelta(weeks=1), timedelta(days=1), timedelta(hours=1)
 VERSIONS = {"numpy": "2.4.6"}
 
 

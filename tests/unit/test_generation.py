@@ -247,8 +247,8 @@ def test_the_metadata_always_has_the_shape_of_the_description() -> None:
     (signal,) = finished([a_signal()])
     raw = signal.metadata["raw_data"]
     assert set(signal.metadata) == {"component_signals", "sources", "components", "raw_data"}
-    assert set(raw) == {"technical_indicators", "ml_prediction", "sentiment"}
-    assert (raw["ml_prediction"], raw["sentiment"]) == (None, None)
+    assert set(raw) == {"technical_indicators", "ml_prediction", "price_range", "sentiment"}
+    assert (raw["ml_prediction"], raw["price_range"], raw["sentiment"]) == (None, None, None)
     assert raw["technical_indicators"]["rsi"] == 28.5
     assert set(raw["technical_indicators"]) == {"rsi", *BAR_COLUMNS} - {"rsi_14"}
     assert raw["technical_indicators"]["sma_20"] is None

@@ -11,12 +11,12 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon ticks by
 
-from assets.partitions import daily
+from assets.partitions import daily, weekly
 from pipeline import run_tags
 from pipeline.definitions import build_definitions
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
-from pipeline.schedules import cron_of, signals_schedule
+from pipeline.schedules import cron_of, signals_schedule, training_schedule
 from pipeline.settings import Settings
 
 MIDNIGHT = datetime(2024, 3, 31, tzinfo=UTC)  # the day on which Europe's clocks change
@@ -152,3 +152,33 @@ def test_a_pass_that_somebody_started_by_hand_holds_up_no_tick(instance: dg.Dags
 @pytest.mark.parametrize(("is_running", "status"), [(True, "RUNNING"), (False, "STOPPED")])
 def test_a_schedule_starts_as_the_settings_say(is_running: bool, status: str) -> None:
     assert signals_schedule(Timeframe.H1, is_running=is_running).default_status.value == status
+
+
+def training(instance: dg.DagsterInstance, instant: datetime) -> dg.RunRequest:
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=instant, repository_def=repository()
+    )
+    (request,) = training_schedule(is_running=True).evaluate_tick(context).run_requests or ()
+    return request
+
+
+def test_models_are_trained_on_mondays_half_an_hour_after_their_week_has_ended() -> None:
+    schedule = training_schedule(is_running=True)
+    ticks = schedule_execution_time_iterator(MIDNIGHT.timestamp(), schedule.cron_schedule, schedule.execution_timezone)
+    found = [next(ticks) for _ in range(5)]
+    assert found[0] == datetime(2024, 4, 1, 0, 30, tzinfo=UTC)
+    assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(weeks=1)}
+
+
+@pytest.mark.parametrize("monday", [datetime(2024, 4, 1, 0, 30, tzinfo=UTC), datetime(2025, 1, 6, 0, 30, tzinfo=UTC)])
+def test_a_training_is_of_the_week_that_has_just_ended(instance: dg.DagsterInstance, monday: datetime) -> None:
+    request = training(instance, monday)
+    window = weekly.time_window_for_partition_key(str(request.partition_key))
+    assert window.end == monday - timedelta(minutes=30)
+    assert str(request.partition_key) in weekly.get_partition_keys(current_time=monday)
+    assert request.tags[run_tags.AS_OF] == monday.isoformat()
+
+
+@pytest.mark.parametrize(("is_running", "status"), [(True, "RUNNING"), (False, "STOPPED")])
+def test_the_training_starts_as_the_settings_say(is_running: bool, status: str) -> None:
+    assert training_schedule(is_running=is_running).default_status.value == status
