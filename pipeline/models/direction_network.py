@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pipeline.models.panel import Features, Numbers
 
 BLOCK_ROWS = 512
+STEEPEST = np.float32(60.0)  # beyond it a sigmoid is 0 or 1, and the exponential would overflow
 DIGITS = 6  # of a probability: what lies below is the rounding of single precision
 
 
@@ -82,5 +83,5 @@ def _padded(rows: Features) -> Features:
 
 
 def _sigmoid(values: Features) -> Features:
-    result: Features = np.float32(1.0) / (np.float32(1.0) + np.exp(-values))
+    result: Features = np.float32(1.0) / (np.float32(1.0) + np.exp(np.minimum(-values, STEEPEST)))
     return result
