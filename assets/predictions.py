@@ -15,7 +15,7 @@ from pipeline.domain.model import ModelKind
 from pipeline.market.health import HealthStatus, SeriesState
 from pipeline.predicting import Predictions, stored_predictions
 from pipeline.settings import Settings
-from pipeline.stages import MAX_BARS, is_in_spans
+from pipeline.stages import MAX_BARS
 from pipeline.storage.candles import record_health
 from pipeline.storage.database import Database
 from pipeline.storage.predictions import PREDICTIONS, store_predictions
@@ -73,7 +73,7 @@ def predict(
             progress.report("predictions", done, len(parts))
             for group, members in groups_of(part):
                 found = stored_predictions(database, conn, settings, group, members)
-                said = {kind: found.rows(kind, is_in_spans(found.index, members).to_numpy()) for kind in ModelKind}
+                said = {kind: found.rows(kind) for kind in ModelKind}
                 written = store_predictions(conn, members, said)
                 for kind in ModelKind:
                     _count(counts[kind], found, kind, said[kind], written[kind])

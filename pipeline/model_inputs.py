@@ -3,7 +3,7 @@
 The asset that stores features, training and replays all compute them here, with the same functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,13 @@ from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
 from pipeline.generation import usable_bars
 from pipeline.models.features import OWN, is_known, own_features, with_reference
+from pipeline.models.out_of_sample import Report
 from pipeline.models.panel import Panel, make_panel
 from pipeline.stages import MAX_BARS, AnalysedGroup, analyse_group
 from pipeline.storage.columns import group_of
 from pipeline.storage.database import Database
 from pipeline.storage.extra_indicators import listed_at
 from pipeline.storage.history import SeriesGroup
-
-Report = Callable[[int, int], None]
 
 
 def features_of(database: Database, analysed: AnalysedGroup, reference_symbol: str) -> Block:
@@ -40,6 +39,15 @@ def features_of(database: Database, analysed: AnalysedGroup, reference_symbol: s
             found = analyse_group(database, alone, *(pd.Timestamp(each).to_pydatetime() for each in opens[[0, -1]]))
             reference = own_features(found.history, found.analysis.indicators, group.timeframe)
     return with_reference(own, reference, reference_symbol)
+
+
+def told_bars(database: Database, analysed: AnalysedGroup, reference_symbol: str) -> tuple[Block, pd.DataFrame]:
+    """`features_of` an analysed group, and the bars that a model may learn from or be asked about."""
+    features = features_of(database, analysed, reference_symbol)
+    close = analysed.candles["close"]
+    everywhere = pd.DataFrame(True, index=close.index, columns=close.columns)
+    usable = usable_bars(analysed.candles["is_filled"], analysed.analysis.block_reasons, everywhere)
+    return features, usable & is_known(features)
 
 
 def feature_rows(group: SeriesGroup, features: Block, is_wanted: pd.DataFrame) -> pd.DataFrame:
@@ -90,12 +98,8 @@ def read_panel(
 
 def _panel(database: Database, group: SeriesGroup, first: datetime, last: datetime, reference_symbol: str) -> Panel:
     analysed = analyse_group(database, group, first, last)
-    features = features_of(database, analysed, reference_symbol)
-    close = analysed.candles["close"]
-    everywhere = pd.DataFrame(True, index=close.index, columns=close.columns)
-    usable = usable_bars(analysed.candles["is_filled"], analysed.analysis.block_reasons, everywhere)
-    ratios = analysed.analysis.conditions["atr_ratio"]
-    return make_panel(group.timeframe, features, analysed.candles, ratios, usable & is_known(features))
+    features, usable = told_bars(database, analysed, reference_symbol)
+    return make_panel(group.timeframe, features, analysed.candles, analysed.analysis.conditions["atr_ratio"], usable)
 
 
 def side_by_side(panels: Sequence[Panel]) -> Panel:

@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError, ModelUnavailableError
 from pipeline.domain.model import ModelKind
-from pipeline.generation import usable_bars
-from pipeline.model_inputs import features_of
+from pipeline.model_inputs import told_bars
 from pipeline.models import anomaly, price_range
 from pipeline.models.artefact import library_versions, unpack
 from pipeline.models.features import FEATURES, SEQUENCE, SEQUENCE_BARS, is_known, schema_hash
@@ -77,10 +76,10 @@ class Predictions:
         ranges = {name: self.frame(ModelKind.PRICE_RANGE, name) for name in price_range.RANGES}
         return {"probability_up": self.frame(ModelKind.DIRECTION, "probability")} | ranges
 
-    def rows(self, kind: ModelKind, is_wanted: npt.NDArray[np.bool_]) -> pd.DataFrame:
-        """The rows of a kind's table for the wanted bars, shape (n_bars, n_symbols), of which something is said."""
+    def rows(self, kind: ModelKind) -> pd.DataFrame:
+        """The rows of a kind's table: one for each bar of which something is said; by series, oldest first."""
         said = self.said[kind]
-        places, bars = np.nonzero((is_wanted & pd.notna(said.model_ids)).T)
+        places, bars = np.nonzero(pd.notna(said.model_ids).T)
         opens = self.index[bars]
         found = pd.DataFrame(
             {
@@ -164,16 +163,13 @@ def predictions_of(
     ratios = analysed.analysis.conditions["atr_ratio"].to_numpy().T
     before = np.zeros((0, len(analysed.group.series)), dtype=np.bool_)
     speakers = _Speakers(database, settings, analysed.group, index)
-    if not any(speakers.of(kind)[0] for kind in ModelKind):  # then nobody need be told anything
-        features = np.full((len(analysed.group.series), len(index), len(FEATURES)), np.nan, dtype=np.float32)
-        nothing = np.zeros((len(index), len(analysed.group.series)), dtype=np.bool_)
-        inputs = Inputs(names=FEATURES, features=features, atr_ratio=ratios)
-        return _predictions(speakers, analysed.group, index, inputs, nothing, before)
-    told = features_of(database, analysed, reference_symbol)
-    everywhere = pd.DataFrame(True, index=index, columns=analysed.group.symbols)
-    usable = usable_bars(analysed.candles["is_filled"], analysed.analysis.block_reasons, everywhere) & is_known(told)
-    inputs = Inputs(names=FEATURES, features=stacked(told), atr_ratio=ratios)
-    return _predictions(speakers, analysed.group, index, inputs, usable.to_numpy(), before)
+    if any(speakers.of(kind)[0] for kind in ModelKind):
+        features, usable = told_bars(database, analysed, reference_symbol)
+        table, is_asked = stacked(features), usable.to_numpy()
+    else:  # nobody need be told anything
+        table, is_asked = np.empty((*ratios.shape, 0), dtype=np.float32), np.zeros(ratios.T.shape, dtype=np.bool_)
+    inputs = Inputs(names=FEATURES, features=table, atr_ratio=ratios)
+    return _predictions(speakers, analysed.group, index, inputs, is_asked, before)
 
 
 def _predictions(
@@ -271,8 +267,7 @@ def _asked(kind: ModelKind, model: Any, inputs: Inputs, rows: Rows) -> tuple[dic
         ranges = model.predict(inputs.features[cells], inputs.atr_ratio[cells])
         return dict(zip(price_range.RANGES, ranges.T, strict=True)), price_range.is_sound(ranges)
     scores = model.score(inputs.features[cells])
-    flags = np.where(np.isnan(scores), np.nan, model.flags(scores).astype(np.float64))
-    return {"score": scores, "is_anomaly": flags}, anomaly.is_sound(scores)
+    return {"score": scores, "is_anomaly": model.flagged(scores)}, anomaly.is_sound(scores)
 
 
 def _drivers(

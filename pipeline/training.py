@@ -132,7 +132,7 @@ def train(
         kind=kind,
         exchange=group.exchange,
         timeframe=group.timeframe,
-        trained_from=max(window.after, _instant(panel.close_at[0]) - group.timeframe.duration),
+        trained_from=max(window.after, panel.begins_at),
         trained_through=through,
         effective_from=through + SERVED_AFTER,
         n_rows=len(panel.rows(*window)),
@@ -210,7 +210,3 @@ class _Counted:
 
     def finish(self) -> None:
         self.report(self.what, self.n_parts, self.n_parts)
-
-
-def _instant(close_at: np.datetime64) -> datetime:
-    return datetime.fromisoformat(f"{close_at}+00:00")

@@ -15,12 +15,12 @@ from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.model import ModelKind
 from pipeline.domain.timeframe import Timeframe
+from pipeline.run_tags import TRAINING_JOB
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pipeline.storage.database import Database
 
-JOB = "train_models"
 ONE_DAY, ONE_WEEK = timedelta(days=1), timedelta(weeks=1)
 COLUMNS = (
     display.Column(title="model"),
@@ -80,7 +80,9 @@ def train_command(
             for number, end in enumerate(weeks, start=1):
                 about = f"{number}/{len(weeks)} {end:%Y-%m-%d} " if len(weeks) > 1 else ""
                 key = f"{end - ONE_WEEK:%Y-%m-%d}"
-                runs.append(run_job(instance, JOB, {}, partition_key=key, changes=changes, assets=assets, about=about))
+                runs.append(
+                    run_job(instance, TRAINING_JOB, {}, partition_key=key, changes=changes, assets=assets, about=about)
+                )
         made = [row for run, end in zip(runs, weeks, strict=True) for row in _made(database, settings, run, end)]
     if as_json:
         click.echo(display.json_text(made))
@@ -115,7 +117,7 @@ def _last_week(database: "Database", settings: Settings, through: datetime | Non
             "DAY --to DAY` fetches some, `signals import candles` reads files"
         )
     begin, newest = min(begin for begin, _ in known), max(close for _, close in known)
-    end = _week_end(newest if through is None else through.replace(tzinfo=UTC) + ONE_DAY)
+    end = Timeframe.W1.floor(newest if through is None else through.replace(tzinfo=UTC) + ONE_DAY)
     if not begin < end <= newest:
         raise DataContractError(
             f"the week that ends on {end:%Y-%m-%d} must have stored candles up to its end, {exchange} has them from "
@@ -130,7 +132,7 @@ def _weeks(last: datetime, first: datetime | None, every: int | None) -> list[da
 
     if first is None or every is None:
         return [last]
-    begin = _week_end(first.replace(tzinfo=UTC) + ONE_DAY)
+    begin = Timeframe.W1.floor(first.replace(tzinfo=UTC) + ONE_DAY)
     if begin > last:
         raise click.BadParameter(f"must be before {last:%Y-%m-%d}, was {first:%Y-%m-%d}", param_hint="--from")
     if begin - ONE_WEEK < weekly.start:
@@ -138,12 +140,6 @@ def _weeks(last: datetime, first: datetime | None, every: int | None) -> list[da
             f"must not be before {weekly.start + ONE_WEEK:%Y-%m-%d}, was {first:%Y-%m-%d}", param_hint="--from"
         )
     return [begin + count * ONE_WEEK for count in range(0, (last - begin) // ONE_WEEK + 1, every)]
-
-
-def _week_end(instant: datetime) -> datetime:
-    """The newest Monday 00:00 at or before an instant."""
-    midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight - timedelta(days=midnight.weekday())
 
 
 def _made(database: "Database", settings: Settings, run: FinishedRun, end: datetime) -> list[dict[str, Any]]:

@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.domain.errors import DataContractError
-from pipeline.models.panel import Features, Numbers, Panel, Rows
+from pipeline.models.panel import Features, Flags, Numbers, Panel, Rows
 from pipeline.models.trees import (
     Arrays,
-    Flags,
     Trees,
     average_path,
     check_width,
@@ -90,6 +89,10 @@ class AnomalyModel:
         """Which of these scores are above the threshold; an unknown one is not."""
         flags: Flags = scores > self.threshold
         return flags
+
+    def flagged(self, scores: Numbers) -> Numbers:
+        """`flags` as 1.0 and 0.0, NaN where the score is unknown."""
+        return np.where(np.isnan(scores), np.nan, self.flags(scores).astype(np.float64))
 
     def drivers(self, features: Features) -> list[list[Driver]]:
         """For each row, what made it unusual, the largest part first; features without such a part are left out.

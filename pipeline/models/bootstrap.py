@@ -18,8 +18,8 @@ import pandas as pd
 
 from pipeline.contracts.blocks import TIME_UNIT
 from pipeline.domain.timeframe import Timeframe
-from pipeline.models.metrics import N_BINS, Flags, Indices, Ranking, equal_count_bins
-from pipeline.models.panel import Numbers
+from pipeline.models.metrics import N_BINS, Indices, Ranking, equal_count_bins
+from pipeline.models.panel import Flags, Numbers
 
 BLOCK_BARS = 24
 N_RESAMPLES = 300  # the end of a 95 % interval then lies within about a tenth of its width

@@ -13,7 +13,7 @@ served with the first one's calibrator.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from pipeline.models.calibration import Calibrator, calibrator_of, fit_calibrato
 from pipeline.models.direction_network import DIGITS, DirectionNetwork
 from pipeline.models.features import FEATURES, SEQUENCE, SEQUENCE_BARS
 from pipeline.models.metrics import log_loss
+from pipeline.models.out_of_sample import Report
 from pipeline.models.panel import Features, Inputs, Numbers, Panel, Rows
 from pipeline.models.scaling import Scaler
 from pipeline.models.splits import Period, Slices
@@ -33,8 +34,6 @@ from pipeline.models.splits import Period, Slices
 LEAST_ROWS = 2_000  # fewer are fitted by chance
 MOST_ROWS = 400_000  # what trains within minutes and 4 GB; more are thinned out evenly in time
 PREDICTED_AT_ONCE = 16_384
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ bar and for each series on its own, until they are rare again: one symbol's cras
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Flags = npt.NDArray[np.bool_]
+from pipeline.models.panel import Flags
 
 WINDOW_BARS = 200  # the flagged bar included
 MOST_FLAGGED = 10  # of them; one more, and they are ignored

@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.panel import Numbers
+from pipeline.models.panel import Flags, Numbers
 
-Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
 N_BINS = 20  # of a probability, for its calibration

@@ -11,8 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.domain.errors import DataContractError
-from pipeline.models.metrics import Flags
-from pipeline.models.panel import Numbers, Panel, Rows
+from pipeline.models.panel import Flags, Numbers, Panel, Rows
 from pipeline.models.splits import Fold, check_disjoint, check_no_overlap, known_by
 
 

@@ -19,6 +19,7 @@ HORIZON_BARS = 1  # bars after a row that its labels look at
 
 Features = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]  # shape (n_rows, 2): place, bar
 
 
@@ -42,6 +43,12 @@ class Panel(Inputs):
     high: Numbers
     low: Numbers
     is_usable: npt.NDArray[np.bool_]  # (n_symbols, n_bars): a traded bar of a series that nothing blocks
+
+    @property
+    def begins_at(self) -> datetime:
+        """Open of the first bar."""
+        first = self.close_at[0] - np.timedelta64(self.timeframe.seconds, "s")
+        return datetime.fromisoformat(f"{first}+00:00")
 
     def rows(self, after: datetime, until: datetime) -> Rows:
         """The usable bars with ``after < close_at <= until`` whose label is known and looks at no close past ``until``.

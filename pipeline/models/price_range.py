@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.domain.errors import DataContractError
-from pipeline.models.panel import Features, Numbers, Panel, Rows
-from pipeline.models.trees import Arrays, Flags, Trees, check_width, columns_of, from_boosting, has_features
+from pipeline.models.panel import Features, Flags, Numbers, Panel, Rows
+from pipeline.models.trees import Arrays, Trees, check_width, columns_of, from_boosting, has_features
 from pipeline.progress import report
 
 LEVELS = (0.1, 0.5, 0.9)

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from pipeline.domain.model import ModelKind
 from pipeline.domain.timeframe import Timeframe
 from pipeline.models.anomaly import AnomalyModel, fit_anomaly
 from pipeline.models.baselines import fit_logistic_regression, fit_persistence
 from pipeline.models.direction import DirectionModel, DirectionTraining, train_direction
 from pipeline.models.evaluation import Evaluation
-from pipeline.models.metrics import log_losses, pinball_losses
+from pipeline.models.metrics import log_losses
 from pipeline.models.out_of_sample import Fit, Report
 from pipeline.models.panel import Inputs, Numbers, Panel, Rows
-from pipeline.models.price_range import LEVELS, PriceRangeModel, fit_price_range
+from pipeline.models.price_range import PriceRangeModel, fit_price_range
 from pipeline.models.splits import Fold, Period, least_embargo, training_slices, walk_forward
-from pipeline.models.validation import evaluate_anomalies, evaluate_direction, evaluate_range
+from pipeline.models.validation import evaluate_anomalies, evaluate_direction, evaluate_range, range_losses
 
 EMBARGO_BARS = 24
 ONE_WEEK = timedelta(weeks=1)
@@ -57,7 +55,7 @@ class TrainingPlan:
 
         The oldest one has at least twice its own length to learn from.
         """
-        weeks = longest_fold(self.folds, self.fold_weeks, (through - _begin(panel)) // ONE_WEEK)
+        weeks = longest_fold(self.folds, self.fold_weeks, (through - panel.begins_at) // ONE_WEEK)
         return walk_forward(
             panel.timeframe,
             through,
@@ -104,14 +102,9 @@ class _Said:
         return self.recipe.say(self.model, panel, rows)
 
 
-def _begin(panel: Panel) -> datetime:
-    first = panel.close_at[0] - np.timedelta64(panel.timeframe.duration)
-    return datetime.fromisoformat(f"{first}+00:00")
-
-
 def _held(panel: Panel, window: Period, part: int) -> tuple[Period, int]:
     """The window as far as there is history, and how many weeks a ``part``-th of it is."""
-    known = Period(max(window.after, _begin(panel)), window.until)
+    known = Period(max(window.after, panel.begins_at), window.until)
     return known, max(1, round((known.until - known.after) / ONE_WEEK / part))
 
 
@@ -149,8 +142,7 @@ def _say_range(model: PriceRangeModel, inputs: Inputs, rows: Rows) -> Numbers:
 
 
 def _say_anomaly(model: AnomalyModel, inputs: Inputs, rows: Rows) -> Numbers:
-    scores = model.score(inputs.features[tuple(rows.T)])
-    return np.where(np.isnan(scores), np.nan, model.flags(scores).astype(np.float64))
+    return model.flagged(model.score(inputs.features[tuple(rows.T)]))
 
 
 def _direction_losses(panel: Panel, rows: Rows, said: Numbers) -> Numbers:
@@ -158,10 +150,7 @@ def _direction_losses(panel: Panel, rows: Rows, said: Numbers) -> Numbers:
 
 
 def _range_losses(panel: Panel, rows: Rows, said: Numbers) -> Numbers:
-    pairs = [(reach, level) for reach in (panel.next_high(rows), panel.next_low(rows)) for level in LEVELS]
-    losses: Numbers = np.mean(
-        [pinball_losses(reach, said[:, column], level) for column, (reach, level) in enumerate(pairs)], axis=0
-    )
+    losses: Numbers = range_losses(panel, rows, said).mean(axis=1)
     return losses
 
 

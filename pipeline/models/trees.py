@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.domain.errors import DataContractError
-from pipeline.models.panel import Features, Numbers, Panel
+from pipeline.models.panel import Features, Flags, Numbers, Panel
 
 Arrays = dict[str, npt.NDArray[Any]]
-Flags = npt.NDArray[np.bool_]
 Indexes = npt.NDArray[np.int32]
 
 ROWS_PER_BATCH = 512  # few enough that a batch on its way down stays in the processor's cache

@@ -13,9 +13,9 @@ from pipeline.domain.errors import DataContractError
 from pipeline.models.baselines import fit_atr_band, fit_base_rate
 from pipeline.models.bootstrap import N_RESAMPLES, Resamples, quotient, reliability
 from pipeline.models.evaluation import ALL_FOLDS, Evaluation, Measure, Stretch, stretches, tabulate, told
-from pipeline.models.metrics import Flags, extreme_moves, is_inside, log_losses, pinball_losses, squared_errors
+from pipeline.models.metrics import extreme_moves, is_inside, log_losses, pinball_losses, squared_errors
 from pipeline.models.out_of_sample import Fit, Report, predict_out_of_sample
-from pipeline.models.panel import HORIZON_BARS, Numbers, Panel, Rows
+from pipeline.models.panel import HORIZON_BARS, Flags, Numbers, Panel, Rows
 from pipeline.models.price_range import LEVELS, RANGES
 from pipeline.models.scaling import Scaler
 from pipeline.models.splits import Fold
@@ -110,17 +110,12 @@ def evaluate_range(
     judged = predict_out_of_sample(panel, folds, {BAND: fit_atr_band, **fits}, report)
     measured = stretches(panel, judged, seed=seed, n_resamples=n_resamples)
 
-    def losses(rows: Rows, said: Numbers) -> Numbers:
-        reached = (panel.next_high(rows), panel.next_low(rows))
-        pairs = [(reach, level) for reach in reached for level in LEVELS]
-        return np.column_stack([pinball_losses(y, said[:, c], level) for c, (y, level) in enumerate(pairs)])
-
     def measures(stretch: Stretch) -> list[Measure]:
         rows, n_rows, drawn = stretch.rows, len(stretch.rows), stretch.resamples
-        usual = losses(rows, stretch.said[BAND]).mean(axis=1)
+        usual = range_losses(panel, rows, stretch.said[BAND]).mean(axis=1)
         found = []
         for name, said in stretch.said.items():
-            each = losses(rows, said)
+            each = range_losses(panel, rows, said)
             total = each.mean(axis=1)
             high = is_inside(panel.next_high(rows), said[:, 0], said[:, 2])
             low = is_inside(panel.next_low(rows), said[:, 3], said[:, 5])
@@ -141,6 +136,12 @@ def evaluate_range(
         predictions=told(panel, judged, RANGES),
         reliability=pd.DataFrame(),
     )
+
+
+def range_losses(panel: Panel, rows: Rows, said: Numbers) -> Numbers:
+    """Pinball losses of each of `RANGES`, shape (n_rows, 6)."""
+    pairs = [(reach, level) for reach in (panel.next_high(rows), panel.next_low(rows)) for level in LEVELS]
+    return np.column_stack([pinball_losses(y, said[:, column], level) for column, (y, level) in enumerate(pairs)])
 
 
 def evaluate_anomalies(
