@@ -82,7 +82,7 @@ def analyse_candles(
         lookback = lookback_gaps(conn, spans, PRIOR_BARS)
     written: Counter[str] = Counter()
     rows: Counter[str] = Counter()
-    with database.begin(is_awaited=False) as conn:
+    with database.begin() as conn:
         parts = split(spans, MAX_BARS)
         for done, part in enumerate(parts):
             progress.report("indicators", done, len(parts))

@@ -67,7 +67,7 @@ def predict(
     spans, is_live = spans_of(context, database, settings, clock, "predictions")
     counts: dict[ModelKind, Counter[str]] = {kind: Counter() for kind in ModelKind}
     silent: dict[ModelKind, dict[str, str | None]] = {kind: {} for kind in ModelKind}
-    with database.begin(is_awaited=False) as conn:
+    with database.begin() as conn:
         parts = split(spans, MAX_BARS)
         for done, part in enumerate(parts):
             progress.report("predictions", done, len(parts))

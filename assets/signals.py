@@ -103,7 +103,7 @@ def advise(
     progress.report("advise", len(parts), len(parts))
     occasion, _, content = _occasion(database, settings, clock.origin(context), clock.scope())
     of_source = {source: [signal for signal in found if signal.source is source] for source in CANDIDATES.values()}
-    with database.begin(is_awaited=False) as conn:
+    with database.begin() as conn:
         store_configuration(conn, occasion.configuration_hash, content, __version__)
         changes = {
             source: store_candidates(conn, spans, advice, source, occasion) for source, advice in of_source.items()
@@ -149,7 +149,7 @@ def risk_filtered_signals(
     rules = rules_of(settings)
     reasons: Counter[str] = Counter()
     judged = kept = written = 0
-    with database.begin(is_awaited=False) as conn:
+    with database.begin() as conn:
         signals = read_candidates(conn, spans, occasion.origin, occasion.scope)
         conditions = read_conditions(conn, spans, occasion.origin, occasion.scope)
         for done, profile in enumerate(profiles):

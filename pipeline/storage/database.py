@@ -48,16 +48,9 @@ class Database:
         self._locks: list[_Lock] = []
 
     @contextmanager
-    def begin(self, *, is_awaited: bool = True) -> Iterator[sa.Connection]:
-        """One transaction: committed at the end, rolled back on any error.
-
-        Where it is not awaited the commit does not wait for the disk. What is lost if the machine falls in that moment
-        is the newest transactions and nothing before them; the next one that is awaited takes all before it along. So
-        a stage whose rows the next stage continues need not be.
-        """
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction: committed at the end, rolled back on any error."""
         with _passing_errors(), self.engine.begin() as conn:
-            if not is_awaited:
-                conn.execute(sa.text("SET LOCAL synchronous_commit TO off"))
             yield conn
 
     def frame(self, query: Question) -> pd.DataFrame:
