@@ -90,7 +90,7 @@ def candles(
     last = Fetched(pd.DataFrame())
     source = market_source(settings, exchange)
     for last in source.portions(windows, lambda done, total: progress.report("candles", done, total)):
-        intake += import_candles(database, last.frame, closed_by)
+        intake += import_candles(database, last.frame, closed_by, settings.context.beside)
         failures |= last.failures
         ended |= last.ended
     gone = {key.symbol: why for key, why in ended.items()}  # from all its timeframes, whichever were asked for

@@ -334,7 +334,7 @@ def _computed(
     analysed = analyse_group(database, group, last_open - LOOKBACK_BARS * key.timeframe.duration, last_open)
     conditions = {name: value_at(frame) for name, frame in analysed.analysis.conditions.items()}
     share = conditions["filled_share"]
-    predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+    predictions = predictions_of(database, settings, analysed, rules.context.reference_symbol)
     columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
     market = MarketConditions.of_bar(
         conditions,

@@ -22,14 +22,16 @@ from pipeline.aggregation import (
     weights_of,
 )
 from pipeline.contracts.blocks import Block
+from pipeline.domain.context import MarketContext
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import Signal, SignalType, TradingSignal
-from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe
+from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.indicators.compute import compute
 from pipeline.indicators.structure import BAR_COLUMNS, STRUCTURE_BARS, Structure, structure
 from pipeline.indicators.volume import Carry
 from pipeline.market.health import block_reasons, filled_share
+from pipeline.models import flags
 from pipeline.models.price_range import RANGES
 from pipeline.pricing import EXPIRY_BARS, expiry, prices
 from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, atr_ratio, market_conditions
@@ -40,8 +42,8 @@ from pipeline.strategies.emission import SIGNAL_TYPES, signals_of
 from pipeline.strategies.higher_timeframe import TrendFilter, objection
 from pipeline.strategies.registry import MAX_REACH, STRATEGIES, Strategy, StrategyParameters
 
-# Bars of indicators before the first judged one: what the strategies look back on.
-LOOKBACK_BARS = MAX_REACH
+# Bars of indicators before the first judged one: what the strategies look back on, or what makes flags too many.
+LOOKBACK_BARS = max(MAX_REACH, flags.WINDOW_BARS - 1)
 # Bars before the first analysed one for which candles and ATR must be known: the market conditions' window, or what
 # levels and patterns look back on.
 CONDITION_BARS = max(WINDOW_BARS - 1, STRUCTURE_BARS)
@@ -69,8 +71,7 @@ class Rules:
     conflict_policy: ConflictPolicy = ConflictPolicy.KEEP
     strategy_preference: StrategyPreference = StrategyPreference.BALANCED
     expiry_bars: Mapping[Timeframe, int] = field(default_factory=lambda: EXPIRY_BARS)
-    reference_symbol: str = "BTC/USDT"
-    higher_timeframes: Mapping[Timeframe, Timeframe] = field(default_factory=lambda: HIGHER_TIMEFRAMES)
+    context: MarketContext = field(default_factory=MarketContext)
     tighten_targets: bool = False
 
 

@@ -155,7 +155,7 @@ def _analysed_part(
     for group, spans in groups_of(part):
         keep_from = first_open(spans) - LOOKBACK_BARS * group.timeframe.duration
         analysed = analyse_group(database, group, keep_from, last_open(spans))
-        predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+        predictions = predictions_of(database, settings, analysed, rules.context.reference_symbol)
         columns = analysed.columns | side_columns(database, settings, analysed, rules, predictions)
         found = find_candidates(columns, analysed.candles["is_filled"], analysed.analysis.block_reasons, spans, rules)
         keys = {(signal.series, signal.created_at) for signal in found}

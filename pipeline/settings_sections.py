@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.aggregation import Boost, ConflictPolicy, StrategyPreference
+from pipeline.domain.context import MarketContext
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe, parse_timeframe
 from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
@@ -129,6 +130,11 @@ class ContextSettings(Section):
             if higher.seconds <= lower.seconds or higher.seconds % lower.seconds:
                 raise ValueError(f"{lower} must name a whole number of its bars, and more than one, was {higher}")
         return {**HIGHER_TIMEFRAMES, **value}
+
+    @property
+    def beside(self) -> MarketContext:
+        """The settings as the stages take them."""
+        return MarketContext(self.reference_symbol, self.higher_timeframes)
 
 
 class AggregationSettings(Section):

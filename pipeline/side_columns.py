@@ -20,8 +20,8 @@ from pipeline.stages import AnalysedGroup, analyse_group
 from pipeline.storage import tables
 from pipeline.storage.columns import group_of, read_columns
 from pipeline.storage.database import Database
-from pipeline.storage.extra_indicators import listed_at
 from pipeline.storage.history import SeriesGroup, read_block
+from pipeline.storage.universe import listed_at
 from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, REFERENCE, is_beside
 
 
@@ -37,7 +37,7 @@ def side_columns(
         found |= {EXTRA + name: frame for name, frame in extra_columns(database, extras, analysed.group, index).items()}
     found |= {PREDICTION + name: frame for name, frame in predictions.as_columns().items()}
     if names := [name for name in wanted if name.startswith(REFERENCE)]:
-        found |= _of_reference(database, analysed, names, rules.reference_symbol)
+        found |= _of_reference(database, analysed, names, rules.context.reference_symbol)
     if names := [name for name in wanted if name.startswith(HIGHER)]:
         found |= _of_higher(database, analysed, names, rules)
     wanted.append(PREDICTION + "is_anomaly")  # risk asks for it, whatever the strategies do
@@ -60,14 +60,14 @@ def bar_side_columns(
         return {}
     last = pd.Timestamp(index[-1]).to_pydatetime()
     if is_default and not any(name.startswith(EXTRA) for name in depths):
-        higher = rules.higher_timeframes.get(group.timeframe)
+        higher = rules.context.higher_timeframes.get(group.timeframe)
         found = read_columns(
-            database, group, depths, last, last, reference_symbol=rules.reference_symbol, higher=higher
+            database, group, depths, last, last, reference_symbol=rules.context.reference_symbol, higher=higher
         )
         if not any(frame.iloc[-1].isna().any() for frame in found.values()):
             return {name: frame.reindex(index) for name, frame in found.items()}
     analysed = analyse_group(database, group, last - LOOKBACK_BARS * group.timeframe.duration, last)
-    predictions = predictions_of(database, settings, analysed, rules.reference_symbol)
+    predictions = predictions_of(database, settings, analysed, rules.context.reference_symbol)
     found = side_columns(database, settings, analysed, rules, predictions)
     return {name: frame.reindex(index) for name, frame in found.items()}
 
@@ -98,7 +98,7 @@ def _of_reference(database: Database, analysed: AnalysedGroup, names: Sequence[s
 def _of_higher(database: Database, analysed: AnalysedGroup, names: Sequence[str], rules: Rules) -> Block:
     close, timeframe = analysed.candles["close"], analysed.group.timeframe
     opens = pd.DatetimeIndex(close.index)
-    higher = rules.higher_timeframes.get(timeframe)
+    higher = rules.context.higher_timeframes.get(timeframe)
     group = None if higher is None else group_of(database, analysed.group.exchange, higher, analysed.group.symbols)
     if higher is None or group is None or not group.series:
         return {name: pd.DataFrame(float("nan"), index=opens, columns=close.columns) for name in names}

@@ -71,8 +71,7 @@ def rules_of(settings: Settings) -> Rules:
         conflict_policy=settings.aggregation.conflict_policy,
         strategy_preference=settings.aggregation.strategy_preference,
         expiry_bars=settings.expiry.bars,
-        reference_symbol=settings.context.reference_symbol,
-        higher_timeframes=settings.context.higher_timeframes,
+        context=settings.context.beside,
         tighten_targets=settings.models.tighten_targets,
     )
 
@@ -131,8 +130,8 @@ def stored_candidates(database: Database, group: SeriesGroup, spans: Sequence[Sp
         column_depths(rules),
         begin,
         end,
-        reference_symbol=rules.reference_symbol,
-        higher=rules.higher_timeframes.get(timeframe),
+        reference_symbol=rules.context.reference_symbol,
+        higher=rules.context.higher_timeframes.get(timeframe),
     )
     columns = {name: frame.reindex(index) for name, frame in found.items()}
     candles, conditions = read_blocks(
@@ -151,12 +150,7 @@ def long_rows(analysed: AnalysedGroup, is_wanted: pd.DataFrame) -> tuple[pd.Data
     """Rows of `indicators` and `market_conditions` for the wanted bars that have a candle; by series, oldest first."""
     mask = is_wanted.to_numpy() & analysed.candles["close"].notna().to_numpy()
     places, bars = np.nonzero(mask.T)
-    opens = pd.DatetimeIndex(is_wanted.index)[bars]
-    key = {
-        "series_id": np.array(analysed.group.ids, dtype=np.int32)[places],
-        "open_at": opens,
-        "close_at": opens + analysed.group.timeframe.duration,
-    }
+    key = analysed.group.bar_keys(pd.DatetimeIndex(is_wanted.index)[bars], places)
 
     def cells(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         values: np.ndarray[tuple[int], np.dtype[np.float64]] = frame.to_numpy()[bars, places]

@@ -20,6 +20,7 @@ from pipeline.cli import display
 from pipeline.cli.display import Column, instant, json_text, progress, remark, show_table
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
+from pipeline.domain.context import MarketContext
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
@@ -78,7 +79,7 @@ def candles(
         )
     began = time.monotonic()
     with open_database(settings) as database:
-        imported = _Import(database, datetime.now(UTC))
+        imported = _Import(database, datetime.now(UTC), settings.context.beside)
         files = imported.find(paths)
         with progress(f"importing {exchange}") as report:
             for number, file in enumerate(files, start=1):
@@ -104,6 +105,7 @@ class _Import:
 
     database: Database
     now: datetime
+    context: MarketContext
     failures: dict[Path, str] = field(default_factory=dict)
     files: int = 0
     rows: int = 0
@@ -164,7 +166,7 @@ class _Import:
         """Store what was taken in."""
         if not self._batch:
             return
-        done: Intake = keep_cleaned(self.database, self._batch)
+        done: Intake = keep_cleaned(self.database, self._batch, self.context)
         self.candles += sum(len(part.candles) for part in self._batch)
         self.refused += done.refused
         self.changed += done.stored.revised_bars[: CHANGED_LISTED - len(self.changed)]

@@ -15,14 +15,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.contracts.candles import VALUES
+from pipeline.domain.context import MarketContext
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import JUMP, SeriesState
 from pipeline.storage import tables
 from pipeline.storage.bulk import affected, bulk_insert, copy_to_staging
+from pipeline.storage.revisions import mark_revised
 
 STORING_LOCK = 0x63616E64  # "cand": one batch of candles at a time
-SIGNAL_ASSETS = ("predictions", "candidate_signals", "risk_decisions", "trading_signals")
 REVISED_NAMED = 20  # of a batch; who wants all of them asks `candle_revisions`
 
 
@@ -74,11 +75,12 @@ def _series_ids(conn: sa.Connection, keys: Iterable[SeriesKey]) -> dict[SeriesKe
     return {SeriesKey(e, s, Timeframe(tf)): number for number, e, s, tf in found}
 
 
-def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
+def store_candles(conn: sa.Connection, candles: pd.DataFrame, context: MarketContext) -> StoredCandles:
     """Merge candles that obey `contracts.candles.Candles`.
 
     Old values of a candle that changes are kept in `candle_revisions`; interior gaps are filled, never the newest
-    bar; what was derived from changed or inserted bars is marked to be redone.
+    bar; what was derived from changed or inserted bars, in the series that ``context`` lets read them too, is marked
+    to be redone.
     """
     if candles.empty:
         return StoredCandles(0, 0, 0, 0)
@@ -108,8 +110,7 @@ def store_candles(conn: sa.Connection, candles: pd.DataFrame) -> StoredCandles:
     filled = affected(conn, _FILL_GAPS)
     jumps = affected(conn, _FIND_JUMPS)
     conn.execute(_FORGET_MENDED_JUMPS)
-    conn.execute(_MARK_DIRTY)
-    conn.execute(_MOVE_WATERMARKS_BACK, {"assets": list(SIGNAL_ASSETS)})
+    mark_revised(conn, context)
     conn.execute(_LISTED)
     key_of = {number: key for key, number in ids.items()}
     return StoredCandles(
@@ -196,7 +197,8 @@ WITH kept AS (
 )
 SELECT series_id, open_at, count(*) OVER () AS total FROM kept ORDER BY series_id, open_at LIMIT :named""")
 
-# Per series: the bars of this batch, and the earliest one that is changed or comes before a stored one.
+# Per series: the first bar of this batch, the earliest one that is changed or comes before a stored one, and the
+# earliest one that is changed or new, with the gap before it if that is filled now.
 _TOUCHED = sa.text(f"""
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
 WITH newest AS (
@@ -206,10 +208,16 @@ WITH newest AS (
 SELECT m.series_id, m.first_open,
   coalesce((SELECT max(open_at) FROM candles p WHERE p.series_id = m.series_id AND p.open_at < m.first_open
             AND NOT p.is_filled), m.first_open) AS from_open,
-  (SELECT min(n.open_at) FROM staging_candles n LEFT JOIN candles c USING (series_id, open_at)
-   WHERE n.series_id = m.series_id
-     AND ((c.series_id IS NULL AND n.open_at < m.newest) OR (c.series_id IS NOT NULL AND {_OLD_DIFFERS}))) AS dirty_open
-FROM newest m""")
+  c.dirty_open,
+  CASE WHEN c.news_open > m.newest THEN m.newest + make_interval(secs => s.bar_seconds)
+    ELSE c.news_open END AS news_open
+FROM newest m JOIN series s USING (series_id)
+CROSS JOIN LATERAL (
+  SELECT min(n.open_at) AS news_open,
+    min(n.open_at) FILTER (WHERE c.series_id IS NOT NULL OR n.open_at < m.newest) AS dirty_open
+  FROM staging_candles n LEFT JOIN candles c USING (series_id, open_at)
+  WHERE n.series_id = m.series_id AND (c.series_id IS NULL OR {_OLD_DIFFERS})
+) c""")
 
 _MERGE = sa.text("""
 INSERT INTO candles AS c (series_id, open_at, close_at, open, high, low, close, volume, is_filled)
@@ -260,16 +268,6 @@ _FORGET_MENDED_JUMPS = sa.text(f"""
 DELETE FROM price_jumps p USING ({_NEIGHBOURS}) j
 WHERE p.series_id = j.series_id AND p.open_at = j.open_at AND p.accepted_at IS NULL
   AND NOT ({_IS_JUMP})""")
-
-_MARK_DIRTY = sa.text("""
-UPDATE series s SET dirty_from = least(s.dirty_from, t.dirty_open) FROM touched t
-WHERE s.series_id = t.series_id AND t.dirty_open IS NOT NULL
-  AND EXISTS (SELECT FROM indicators i WHERE i.series_id = t.series_id AND i.open_at >= t.dirty_open)""")
-
-# Not before live runs began: history that is imported later is a backfill's work, no live run's.
-_MOVE_WATERMARKS_BACK = sa.text("""
-UPDATE watermarks w SET processed_to = least(w.processed_to, greatest(t.dirty_open, w.started_after)) FROM touched t
-WHERE w.series_id = t.series_id AND t.dirty_open IS NOT NULL AND w.asset = ANY(:assets)""")
 
 _LISTED = sa.text("""
 UPDATE series s SET listed_at = t.first_open FROM touched t

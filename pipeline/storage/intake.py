@@ -11,9 +11,12 @@ from datetime import datetime
 
 import pandas as pd
 
+from pipeline.domain.context import MarketContext
 from pipeline.market.cleaning import Cleaned, clean
 from pipeline.storage.candles import StoredCandles, quarantine, store_candles
 from pipeline.storage.database import Database
+
+USUAL = MarketContext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +42,16 @@ class Intake:
         )
 
 
-def import_candles(database: Database, raw: pd.DataFrame, now: datetime) -> Intake:
+def import_candles(database: Database, raw: pd.DataFrame, now: datetime, context: MarketContext = USUAL) -> Intake:
     """Clean what a source handed over, then keep it: the candles, and the refused rows with their reasons.
 
-    ``raw`` and ``now`` are as in `pipeline.market.cleaning.clean`. A bar that is not closed yet is left alone
-    instead of quarantined: nothing is wrong with it.
+    ``raw`` and ``now`` are as in `pipeline.market.cleaning.clean`, ``context`` as in `storage.revisions`. A bar that
+    is not closed yet is left alone instead of quarantined: nothing is wrong with it.
     """
-    return keep_cleaned(database, [clean(raw, now)])
+    return keep_cleaned(database, [clean(raw, now)], context)
 
 
-def keep_cleaned(database: Database, parts: Iterable[Cleaned]) -> Intake:
+def keep_cleaned(database: Database, parts: Iterable[Cleaned], context: MarketContext) -> Intake:
     """Keep several cleaned batches in one transaction; no two of them may hold the same bar."""
     parts = list(parts)
     if not parts:
@@ -58,7 +61,7 @@ def keep_cleaned(database: Database, parts: Iterable[Cleaned]) -> Intake:
     faulty = refused[~is_open]
     candles = pd.concat([part.candles for part in parts], ignore_index=True)
     with database.begin() as conn:
-        stored = store_candles(conn, candles)
+        stored = store_candles(conn, candles, context)
         quarantined = quarantine(conn, faulty)
     return Intake(
         stored=stored,

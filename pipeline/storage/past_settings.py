@@ -87,8 +87,7 @@ def past_settings(configuration: Configuration, families: Mapping[str, Sequence[
         conflict_policy=aggregation.conflict_policy,
         strategy_preference=aggregation.strategy_preference,
         expiry_bars=ExpirySettings.model_validate(content["expiry"]).bars,
-        reference_symbol=context.reference_symbol,
-        higher_timeframes=context.higher_timeframes,
+        context=context.beside,
         tighten_targets=ModelSettings.model_validate(content.get("models", {})).tighten_targets,
     )
     profiles = {name: RiskProfile.model_validate(limits) for name, limits in content["profiles"].items()}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain.context import MarketContext
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.cleaning import clean
@@ -340,14 +341,39 @@ def test_new_bars_at_the_end_make_nothing_dirty(database):
     assert rows_of(database, "SELECT processed_to FROM watermarks") == [(START + 5 * HOUR,)]
 
 
-def test_a_revision_of_one_symbol_leaves_the_others_clean(database):
-    rows, other = raw_rows(5), raw_rows(5, symbol="ETH/USDT")
-    store(database, pd.concat([rows, other], ignore_index=True))
+@pytest.mark.parametrize(
+    ("revised", "dirty"),
+    [
+        # Every series of its exchange and timeframe is derived from the reference symbol's candles.
+        ("BTC/USDT", {("binance", "BTC/USDT", "1h"), ("binance", "ETH/USDT", "1h")}),
+        ("ETH/USDT", {("binance", "ETH/USDT", "1h")}),
+    ],
+)
+def test_a_revision_leaves_clean_what_is_not_derived_from_it(database, revised, dirty):
+    rows = {symbol: raw_rows(5, symbol=symbol) for symbol in ("BTC/USDT", "ETH/USDT")}
+    store(database, pd.concat(rows.values(), ignore_index=True))
+    store(database, raw_rows(5, symbol="ETH/USDT").assign(exchange="kraken"))
+    store(database, raw_rows(5, symbol="ETH/USDT").iloc[::4].assign(timeframe="4h"))
     an_indicator(database, START + 4 * HOUR)
-    store(database, pd.concat([changed(rows, 2, volume=99.0), other], ignore_index=True))
+    store(database, changed(rows[revised], 2, volume=99.0))
 
-    found = rows_of(database, "SELECT symbol, dirty_from FROM series ORDER BY symbol")
-    assert found == [("BTC/USDT", START + 2 * HOUR), ("ETH/USDT", None)]
+    found = rows_of(database, "SELECT exchange, symbol, timeframe, dirty_from FROM series WHERE dirty_from IS NOT NULL")
+    assert {tuple(row[:3]) for row in found} == dirty
+    assert {row[3] for row in found} == {START + 2 * HOUR}
+
+
+def test_a_bar_of_the_higher_timeframe_moves_back_only_the_watermarks_of_closes_that_know_it(database):
+    hourly, daily = raw_rows(10, symbol="ETH/USDT"), raw_rows(9, symbol="ETH/USDT").iloc[::4].assign(timeframe="4h")
+    store(database, hourly)
+    store(database, daily.iloc[:1])
+    watermark(database, "trading_signals", START + 9 * HOUR)
+    moved = "SELECT timeframe, processed_to FROM watermarks JOIN series USING (series_id)"
+    hourly_mark = dict(rows_of(database, moved))["1h"]
+
+    store(database, daily.iloc[1:2])
+
+    assert hourly_mark == START + 9 * HOUR
+    assert dict(rows_of(database, moved))["1h"] == START + 7 * HOUR  # the close of 8 hours knows it, no earlier one
 
 
 def test_a_failure_while_storing_leaves_nothing_of_the_batch(database):
@@ -356,7 +382,7 @@ def test_a_failure_while_storing_leaves_nothing_of_the_batch(database):
 
     def attempt() -> None:
         with database.begin() as conn:
-            store_candles(conn, cleaned)
+            store_candles(conn, cleaned, MarketContext())
 
     with pytest.raises(sa.exc.IntegrityError):
         attempt()

@@ -1,10 +1,11 @@
 """Models in the chain: whichever way a close is reached they say the same of it, and signals are made of that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -175,11 +176,21 @@ def test_symbols_without_the_reference_symbol_are_told_of_it_all_the_same(market
     assert rows(market, "candidate_signals", "true", apart) == expected
 
 
-def test_a_bar_whose_candle_was_revised_is_predicted_anew_by_the_next_tick(market, ranged):
+# What comes late, or was not so
+
+
+def candles_of(database: Database, after: datetime, until: datetime, symbols: Sequence[str]) -> pd.DataFrame:
+    """Stored candles as a source would hand them over."""
+    query = f"""SELECT 'binance' AS exchange, symbol, timeframe, open_at, open, high, low, close, volume
+FROM candles JOIN series USING (series_id)
+WHERE close_at > :after AND close_at <= :until AND {of_symbols(database, *symbols)}"""
+    return database.frame(sa.text(query).bindparams(after=after, until=until))
+
+
+@pytest.mark.parametrize("symbols", [SYMBOLS, ["BTC/USDT"], ["ETH/USDT"]])
+def test_a_bar_whose_candle_was_revised_is_predicted_anew_by_the_next_tick(market, ranged, symbols):
     close_at = SWITCH + 5 * HOUR
-    query = """SELECT 'binance' AS exchange, symbol, timeframe, open_at, open, high, low, close, volume
-FROM candles JOIN series USING (series_id) WHERE close_at = :at"""
-    right = market.frame(sa.text(query).bindparams(at=close_at))
+    right = candles_of(market, close_at - HOUR, close_at, symbols)
     wrong = right.assign(close=right["high"] * 1.05, high=right["high"] * 1.05)
     import_candles(market, wrong, FAR_FUTURE)
     tick(market, close_at)
@@ -193,6 +204,28 @@ FROM candles JOIN series USING (series_id) WHERE close_at = :at"""
     assert all(
         misled[table] != [row for row in rows_ if row["close_at"] == close_at] for table, rows_ in expected.items()
     )
+
+
+def test_bars_that_the_reference_symbols_candles_missed_are_predicted_anew_when_they_come(market, ranged):
+    first = SWITCH + 5 * HOUR
+    late = candles_of(market, first - HOUR, END, ["BTC/USDT"])
+    with market.begin() as conn:
+        series = "SELECT series_id FROM series WHERE symbol = 'BTC/USDT'"
+        conn.execute(
+            sa.text(f"DELETE FROM candles WHERE series_id IN ({series}) AND close_at >= :first"), {"first": first}
+        )
+    for close_at in hours(first, 2):
+        tick(market, close_at)
+    others = of_symbols(market, *SYMBOLS[1:])
+    alone = spoken(market, first, first + HOUR, others)
+    import_candles(market, late, FAR_FUTURE)
+
+    tick(market, first + 2 * HOUR)
+
+    # The reference symbol's own bars of the time are a backfill's work, for they came when newer ones had closed.
+    until = first + 2 * HOUR
+    assert spoken(market, first, until, others) == spoken(ranged, first, until, others)
+    assert {row["reference_return_1"] for row in alone["model_features"]} == {None}
 
 
 def test_without_any_candles_of_the_reference_symbol_models_speak_of_what_they_know(market):

@@ -13,9 +13,10 @@ from pipeline.domain.signal import Source
 from pipeline.domain.timeframe import Timeframe
 from pipeline.replay import replay
 from pipeline.settings import load_settings
+from pipeline.storage.intake import import_candles
 from pipeline.strategies.definition import Fraction, StrategyParameters, strategy
 from pipeline.strategies.registry import STRATEGIES
-from tests.support.chain import FILES, days, hours, rows, store_block, tick
+from tests.support.chain import FAR_FUTURE, FILES, days, hours, rows, store_block, tick
 from tests.support.market import random_walk
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
@@ -124,6 +125,35 @@ def test_a_higher_bar_that_is_late_is_unknown_and_not_the_one_before(market):
     tick(market, four, EXTRAS)
 
     assert {close for _, _, close in hourly(seen(market, "live"))} == {four - timedelta(hours=1)}
+
+
+def test_bars_that_did_not_know_their_higher_bar_are_judged_anew_when_it_comes_or_is_corrected(market):
+    four = datetime(2024, 2, 10, 4, tzinfo=UTC)
+    raw = """SELECT 'binance' AS exchange, symbol, timeframe, open_at, open, high, low, close, volume
+FROM v_candles WHERE timeframe = '4h' AND close_at >= :four"""
+    right = market.frame(sa.text(raw).bindparams(four=four))
+    with market.begin() as conn:
+        of_four_hours = "SELECT series_id FROM series WHERE timeframe = '4h'"
+        conn.execute(
+            sa.text(f"DELETE FROM candles WHERE series_id IN ({of_four_hours}) AND close_at >= :four"), {"four": four}
+        )
+    tick(market, four, EXTRAS)
+    unknowing = seen(market, "live")
+    import_candles(market, right.assign(close=right["low"]), FAR_FUTURE)
+    tick(market, four + timedelta(hours=1), EXTRAS)
+    misled = hourly(seen(market, "live"))
+    import_candles(market, right, FAR_FUTURE)
+
+    tick(market, four + timedelta(hours=2), EXTRAS)
+
+    closes = hours(four, 3)
+    stands = "superseded_at IS NULL AND strategy = 'PROBE' AND timeframe = '1h'"
+    found = rows(market, "candidate_signals", stands)
+    live = {(row["symbol"], row["candle_close_at"]): row["inputs"]["higher.close"] for row in found}
+    of_series = right[right["open_at"] == four - timedelta(hours=4)].set_index("symbol")["close"]
+    assert not unknowing
+    assert {(symbol, close) for symbol, _, close in misled} == {(s, close) for s in SYMBOLS for close in closes[:2]}
+    assert live == {(symbol, close): of_series[symbol] for symbol in SYMBOLS for close in closes}
 
 
 def test_advice_against_the_higher_trend_is_dropped_with_its_reason(market):

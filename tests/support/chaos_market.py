@@ -92,7 +92,7 @@ def traded(template: DatabaseAddress) -> Iterator[DatabaseAddress]:
             publish_all(database, *(speaking(kind, week, exchange=SIMULATED_EXCHANGE) for kind in ModelKind))
         database.close()
         assert perform(address, a_tick(NOON - HOUR)) == 0
-        key = SeriesKey(SIMULATED_EXCHANGE, SYMBOLS[1], Timeframe.H1)
+        key = SeriesKey(SIMULATED_EXCHANGE, SYMBOLS[0], Timeframe.H1)  # what the other symbol is told of too
         market = SimulatedMarket(int(SETTINGS["market.simulation_seed"]))
         right = market.candles([SeriesWindow(key, NOON - HOUR, NOON)]).frame
         wrong = right.assign(close=right["close"] * 1.03, high=right["high"] * 1.03)
