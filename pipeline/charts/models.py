@@ -17,7 +17,7 @@ import pandas as pd
 from pipeline.charts import style
 from pipeline.domain.model import ModelKind
 from pipeline.models.evaluation import ALL_FOLDS, Evaluation
-from pipeline.models.validation import BAND, BASE, BUY_FROM, SELL_TO
+from pipeline.models.validation import BAND, BASE, BUY_ABOVE, SELL_BELOW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,7 @@ def _reliability(evaluation: Evaluation, figure: "Figure") -> None:
     ends = (0.5 - reach, 0.5 + reach)
     for axes in (curve, count):
         _prepare(axes)
-        for threshold in (SELL_TO, BUY_FROM):
+        for threshold in (SELL_BELOW, BUY_ABOVE):
             axes.axvline(threshold, color=style.STOP, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
     curve.plot(ends, ends, color=PLAIN, linewidth=0.9, label="as often as said")
     known = [*ends]
@@ -94,8 +94,8 @@ def _reliability(evaluation: Evaluation, figure: "Figure") -> None:
     curve.set(xlim=ends, ylim=(max(min(known), 0.0) - 0.01, min(max(known), 1.0) + 0.01), ylabel="share that rose")
     bottom = curve.get_ylim()[0]
     for threshold, words, side in (
-        (SELL_TO, f"SELL below {SELL_TO:g}  ", "right"),
-        (BUY_FROM, f"  BUY above {BUY_FROM:g}", "left"),
+        (SELL_BELOW, f"SELL below {SELL_BELOW:g}  ", "right"),
+        (BUY_ABOVE, f"  BUY above {BUY_ABOVE:g}", "left"),
     ):
         curve.text(threshold, bottom + 0.008, words, ha=side, fontsize=8, color=style.STOP)
     if len(said):

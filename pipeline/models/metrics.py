@@ -124,13 +124,13 @@ def ece(y: Numbers, p: Numbers, n_bins: int = N_BINS) -> float:
 
 
 def hit_rate_above(y: Numbers, p: Numbers, threshold: float) -> HitRate:
-    """The share that went up where ``p >= threshold``: how often a BUY was right."""
-    return _hit_rate(y > 0.5, p >= threshold)
+    """The share that went up where ``p > threshold``: how often a BUY was right."""
+    return _hit_rate(y > 0.5, p > threshold)
 
 
 def hit_rate_below(y: Numbers, p: Numbers, threshold: float) -> HitRate:
-    """The share that did not go up where ``p <= threshold``: how often a SELL was right."""
-    return _hit_rate(y < 0.5, p <= threshold)
+    """The share that did not go up where ``p < threshold``: how often a SELL was right."""
+    return _hit_rate(y < 0.5, p < threshold)
 
 
 def pinball_losses(y: Numbers, q: Numbers, level: float) -> Numbers:

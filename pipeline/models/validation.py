@@ -21,7 +21,7 @@ from pipeline.models.scaling import Scaler
 from pipeline.models.splits import Fold
 
 ALARMING_AUC = 0.60  # of the next bar's direction nobody honest knows more
-BUY_FROM, SELL_TO = 0.6, 0.4  # probabilities that become signals
+BUY_ABOVE, SELL_BELOW = 0.6, 0.4  # probabilities that become signals
 BASE, BAND = "base_rate", "atr_band"
 
 
@@ -33,8 +33,8 @@ def evaluate_direction(
     seed: int,
     n_resamples: int = N_RESAMPLES,
     against: str = BASE,
-    buy_from: float = BUY_FROM,
-    sell_to: float = SELL_TO,
+    buy_above: float = BUY_ABOVE,
+    sell_below: float = SELL_BELOW,
     report: Report | None = None,
 ) -> Evaluation:
     """Walk forward predictors of the probability that the next close is higher, and the base rate beside them.
@@ -62,7 +62,7 @@ def evaluate_direction(
         found = []
         losses = {}
         for name, p in stretch.said.items():
-            errors, bought, sold = squared_errors(y, p), p >= buy_from, p <= sell_to
+            errors, bought, sold = squared_errors(y, p), p > buy_above, p < sell_below
             losses[name] = {
                 "auc": drawn.auc(y, p),
                 "brier": drawn.mean(errors),

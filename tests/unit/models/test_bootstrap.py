@@ -47,7 +47,7 @@ def test_every_statistic_equals_its_measure_on_the_rows_that_were_drawn(decimals
         "auc": (resamples.auc(y, p), metrics.auc),
         "brier": (resamples.mean(metrics.squared_errors(y, p)), metrics.brier),
         "log_loss": (resamples.mean(metrics.log_losses(y, p)), metrics.log_loss),
-        "hits": (resamples.ratio((p >= 0.6) * y, p >= 0.6), lambda y, p: metrics.hit_rate_above(y, p, 0.6).share),
+        "hits": (resamples.ratio((p > 0.6) * y, p > 0.6), lambda y, p: metrics.hit_rate_above(y, p, 0.6).share),
     }
     for statistic, measure in of_sample.values():
         for drawn, counts in zip(statistic, resamples.draws, strict=True):

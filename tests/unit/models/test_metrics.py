@@ -106,8 +106,8 @@ def test_ece_sees_a_shift_of_narrow_probabilities_and_a_tail_that_equal_widths_w
     assert ece(y, steep) > 0.02
 
 
-def test_hit_rates_count_the_calls_at_and_beyond_the_threshold():
-    y, p = np.array([1.0, 0.0, 1.0, 0.0, 0.0]), np.array([0.6, 0.7, 0.59, 0.4, 0.1])
+def test_hit_rates_count_the_calls_beyond_the_threshold_as_the_strategy_does():
+    y, p = np.array([1.0, 0.0, 1.0, 0.0, 0.0, 1.0]), np.array([0.61, 0.7, 0.6, 0.39, 0.1, 0.4])
     assert hit_rate_above(y, p, 0.6) == (0.5, 2)
     assert hit_rate_below(y, p, 0.4) == (1.0, 2)
 
