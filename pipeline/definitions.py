@@ -15,7 +15,7 @@ from pipeline.replay_job import replay_signals
 from pipeline.schedules import charts_schedule, signals_schedule, training_schedule
 from pipeline.settings import Settings, load_settings
 from resources.clock import ClockResource
-from resources.database import DatabaseResource
+from resources.database import DatabaseResource, UnlockedDatabaseResource
 from resources.settings import SettingsResource
 
 
@@ -46,7 +46,7 @@ def build_definitions(
         ],
         resources={
             "database": DatabaseResource(),
-            "unlocked_database": DatabaseResource(is_locked=False),
+            "unlocked_database": UnlockedDatabaseResource(),
             "settings": SettingsResource(),
             "clock": ClockResource(),
             **(resources or {}),

@@ -9,7 +9,7 @@ from pipeline.replay import replay
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
 from pipeline.storage.universe import exchange_of
-from resources.database import DatabaseResource
+from resources.database import UnlockedDatabaseResource
 
 
 class ReplayConfig(dg.Config):
@@ -33,7 +33,7 @@ def replay_days(context: dg.OpExecutionContext, config: ReplayConfig, database: 
     context.log.info("replay %s", result)
 
 
-@dg.job(executor_def=dg.in_process_executor, resource_defs={"database": DatabaseResource(is_locked=False)})
+@dg.job(executor_def=dg.in_process_executor, resource_defs={"database": UnlockedDatabaseResource()})
 def replay_signals() -> None:
     """The stages over the past, without an event per day, to compare settings."""
     replay_days()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import dagster as dg
 
@@ -21,7 +21,6 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
     """
 
     url: str | None = None  # None: from the environment, which `signals` sets
-    is_locked: bool = True  # False for jobs that lock what they write themselves
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Database]:
@@ -34,7 +33,17 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
             )
         database = Database(DatabaseAddress.parse(url))
         try:
-            with database.chain_lock() if self.is_locked else nullcontext():
+            with self._guard(database):
                 yield database
         finally:
             database.close()
+
+    def _guard(self, database: Database) -> AbstractContextManager[None]:
+        return database.chain_lock()
+
+
+class UnlockedDatabaseResource(DatabaseResource):
+    """Our database for jobs that lock what they write themselves, and so run beside the chain."""
+
+    def _guard(self, database: Database) -> AbstractContextManager[None]:
+        return nullcontext()
