@@ -66,7 +66,7 @@ def test_every_stored_row_of_a_backfill_is_what_is_explained(market):
 def test_live_rows_come_first_and_are_explained_with_what_was_held(market):
     with market.begin() as conn:
         write_position(conn, "house", Position(symbol="BTC/USDT", weight=0.19, valid_from=BEGIN - timedelta(days=9)))
-    for close_at in hours(BEGIN, 24):
+    for close_at in hours(BEGIN, 12):
         tick(market, close_at)
     days(market, FIRST, FIRST)
     dropped = one_of(market, "risk_decisions", "origin = 'live' AND reasons @> '{asset_exposure}'")

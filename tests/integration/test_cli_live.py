@@ -144,7 +144,7 @@ def test_a_backfill_asks_the_exchange_only_if_told_to(live):
 
 def test_days_that_an_exchange_no_longer_has_are_named(live):
     """Kraken gives the newest 720 bars and nothing else."""
-    days_ago = [f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}" for days in (60, 40, 1)]
+    days_ago = [f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}" for days in (60, 32, 28)]
     with exchange_server(EndlessMarket(simulated_symbols(2), seed=7), exchange="kraken") as kraken:
         settings = {"SIGNALS_MARKET__EXCHANGE": "kraken", "SIGNALS_MARKET__EXCHANGE_URL": kraken.url}
         gone = live.signals("backfill", "--fetch", "--from", days_ago[0], "--to", days_ago[0], **settings)

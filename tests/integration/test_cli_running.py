@@ -292,11 +292,11 @@ def test_a_server_set_up_by_hand_gets_both_databases_and_no_embedded_one_is_made
     mine = by_hand.with_database("mine")
     env = environment(tmp_path / "home", SIGNALS_DATABASE_URL=mine.libpq, **SMALL)
 
-    done = signals("demo", env=env, folder=tmp_path)
+    done = signals("run", env=env, folder=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert query(mine.libpq, "SELECT count(*) FROM trading_signals")
-    assert query(mine.with_database(DAGSTER_DATABASE).libpq, "SELECT count(*) FROM runs WHERE status = 'SUCCESS'") == 4
+    assert query(mine.libpq, "SELECT count(*) FROM market_conditions")
+    assert query(mine.with_database(DAGSTER_DATABASE).libpq, "SELECT count(*) FROM runs WHERE status = 'SUCCESS'") == 1
     assert not (tmp_path / "home" / "postgres").exists()
 
 

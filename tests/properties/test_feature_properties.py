@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe
-from pipeline.generation import analyse
-from pipeline.indicators.windows import history_start
 from pipeline.models import features
 from pipeline.models.features import FEATURE_BARS, own_features, with_reference
 from tests.support.lookahead import first_rewrite
 from tests.support.market import SYMBOLS, random_walk, with_delisting, with_filled, with_listing
+from tests.support.model_features import columns_of, own_of, padded
 from tests.support.real_market import real_block
 
 Function = Callable[[Block, Timeframe], Block]
@@ -26,24 +25,9 @@ N_BARS = 40  # that are added one by one
 TIMEFRAMES = st.sampled_from([Timeframe.M1, Timeframe.H1, Timeframe.H12, Timeframe.W1])
 
 
-def padded(block: Block, timeframe: Timeframe) -> Block:
-    """The block with rows of NaN before it, as far back as indicators, structure and features look."""
-    index = block["close"].index
-    first = timeframe.position(index[0].to_pydatetime())
-    begin = timeframe.open_of(history_start(first - 600) - FEATURE_BARS)
-    grid = pd.DatetimeIndex(pd.date_range(begin, index[-1], freq=timeframe.duration, unit="us"))
-    return {field: frame.reindex(grid) for field, frame in block.items()}
-
-
-def columns_of(block: Block, timeframe: Timeframe) -> Block:
-    """What is stored of every bar of a market."""
-    index = block["close"].index
-    return analyse(padded(block, timeframe), timeframe, index[0], index[-1], carry=None, jumped_at={}).indicators
-
-
 def features_of(block: Block, timeframe: Timeframe) -> Block:
     """All features of every bar, with the first symbol as the reference."""
-    own = own_features(padded(block, timeframe), columns_of(block, timeframe), timeframe)
+    own = own_of(block, timeframe)
     return with_reference(own, own, block["close"].columns[0])
 
 

@@ -5,9 +5,6 @@ logistic regression sees of the judged bar says anything. All trainings are shor
 """
 
 import hashlib
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -155,20 +152,6 @@ def test_f37_the_same_seed_gives_the_same_bits_and_what_comes_after_the_window_h
     poisoned = replace(panel, features=features, close=close, is_usable=usable)
 
     assert digest(train_direction(poisoned, slices_of(), SHORT)) == digest(model)
-
-
-def test_f37_the_same_seed_and_rows_give_the_same_bits_in_another_process(model):
-    code = "from tests.unit.models.test_direction import *\nsys.stdout.write(digest(trained()[0]))\n"
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    other = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert other.stdout == digest(model)
 
 
 def test_f37_another_seed_gives_another_network_on_the_same_scaler(panel, model):

@@ -11,8 +11,6 @@ import pytest
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.timeframe import HIGHER_TIMEFRAMES, Timeframe
-from pipeline.generation import analyse
-from pipeline.indicators.windows import history_start
 from pipeline.models.features import (
     FEATURE_BARS,
     FEATURES,
@@ -21,38 +19,18 @@ from pipeline.models.features import (
     REFERENCES,
     SEQUENCE,
     is_known,
-    own_features,
     schema_hash,
     with_reference,
 )
 from pipeline.models.scaling import Scaler
 from tests.support.market import SYMBOLS, flat_market, random_walk, scaled, with_delisting, with_filled, with_listing
+from tests.support.model_features import columns_of, own_of
 
 BTC, ETH = SYMBOLS
 RETURN_BARS = (1, 2, 3, 6, 12, 24, 72, 168)
 
 # What `schema_hash` says today. Models that are stored were told these features, in this order, by these formulas.
 SCHEMA = "2c3e5e2a01f5f4cf"
-
-
-def padded(block: Block, timeframe: Timeframe) -> Block:
-    """The block with rows of NaN before it, as far back as indicators, structure and features look."""
-    index = block["close"].index
-    first = timeframe.position(index[0].to_pydatetime())
-    begin = timeframe.open_of(history_start(first - 600) - FEATURE_BARS)
-    grid = pd.DatetimeIndex(pd.date_range(begin, index[-1], freq=timeframe.duration, unit="us"))
-    return {field: frame.reindex(grid) for field, frame in block.items()}
-
-
-def columns_of(block: Block, timeframe: Timeframe = Timeframe.H1) -> Block:
-    """What is stored of every bar of a market."""
-    index = block["close"].index
-    return analyse(padded(block, timeframe), timeframe, index[0], index[-1], carry=None, jumped_at={}).indicators
-
-
-def features_of(block: Block, timeframe: Timeframe = Timeframe.H1) -> Block:
-    """The features of every bar of a market that begins where the block does."""
-    return own_features(padded(block, timeframe), columns_of(block, timeframe), timeframe)
 
 
 def table_of(features: Block) -> np.ndarray:
@@ -77,7 +55,7 @@ def market() -> Block:
 
 @pytest.fixture(scope="module")
 def own(market) -> Block:
-    return features_of(market)
+    return own_of(market)
 
 
 # --- what the names say ---------------------------------------------------------------------------------------------
@@ -138,7 +116,7 @@ def plainly(candles: dict[str, Sequence[float]], columns: dict[str, float], i: i
 @pytest.mark.parametrize("timeframe", [Timeframe.H1, Timeframe.W1])
 def test_every_feature_is_what_its_description_says(timeframe):
     market = a_market(480, timeframe)
-    own, columns = features_of(market, timeframe), columns_of(market, timeframe)
+    own, columns = own_of(market, timeframe), columns_of(market, timeframe)
     assert (own["unchanged"].iloc[-1] > 0.1).all()
     for symbol in SYMBOLS:
         candles = {name: frame[symbol].tolist() for name, frame in market.items()}
@@ -154,7 +132,7 @@ def test_every_feature_is_what_its_description_says(timeframe):
 def test_the_higher_trend_is_that_of_the_higher_timeframes_closed_candles(timeframe, higher):
     start = datetime.fromisoformat("2024-01-03T12:00Z")  # within a bar of every higher timeframe
     market = random_walk(seed=6, n_candles=420, timeframe=timeframe, start=timeframe.floor(start))
-    own, ranges = features_of(market, timeframe)["higher_trend"], columns_of(market, timeframe)["atr_14"]
+    own, ranges = own_of(market, timeframe)["higher_trend"], columns_of(market, timeframe)["atr_14"]
     candles = market["close"].resample(higher.duration, origin=pd.Timestamp(higher.origin)).last()
     ratio = higher.duration / timeframe.duration
     n_compared = 0
@@ -169,7 +147,7 @@ def test_the_higher_trend_is_that_of_the_higher_timeframes_closed_candles(timefr
 
 
 def test_above_the_longest_timeframe_there_is_no_trend():
-    own = features_of(random_walk(seed=6, n_candles=60, timeframe=Timeframe.W1), Timeframe.W1)
+    own = own_of(random_walk(seed=6, n_candles=60, timeframe=Timeframe.W1), Timeframe.W1)
 
     assert (own["higher_trend"].dropna() == 0.0).all().all()
     assert own["higher_trend"].notna().sum().min() > 40
@@ -181,7 +159,7 @@ def test_above_the_longest_timeframe_there_is_no_trend():
 @pytest.mark.parametrize(("price", "volume"), [(2.0**-20, 1.0), (2.0**20, 1.0), (1.0, 1e6), (2.0**-34, 1e-6)])
 def test_neither_the_size_of_prices_nor_that_of_volumes_matters(market, own, price, volume):
     other = scaled(market, price)  # by a power of two: where two moves tie, a power of ten would untie them
-    found = features_of(other | {"volume": other["volume"] * volume})
+    found = own_of(other | {"volume": other["volume"] * volume})
 
     for name, frame in own.items():
         pd.testing.assert_frame_equal(found[name], frame, rtol=1e-5, atol=1e-5, obj=name)
@@ -204,14 +182,14 @@ def test_values_are_single_precision(own):
 def test_the_first_bars_of_a_series_are_unknown_and_later_ones_are_not():
     for timeframe in (Timeframe.M1, Timeframe.H1, Timeframe.D1, Timeframe.W1):
         block = with_listing(random_walk(seed=7, n_candles=420, timeframe=timeframe), ETH, at=40)
-        known = is_known(features_of(block, timeframe))
+        known = is_known(own_of(block, timeframe))
         first = known.to_numpy().argmax(axis=0)
         assert all(199 <= bars <= FEATURE_BARS for bars in first - [0, 40])  # the longest average needs 200 closes
         assert all(known[symbol].iloc[at:].all() for symbol, at in zip(SYMBOLS, first, strict=True))
 
 
 def test_a_delisted_series_is_unknown_from_its_first_missing_bar_on():
-    own = features_of(with_delisting(random_walk(seed=7, n_candles=420), ETH, at=300))
+    own = own_of(with_delisting(random_walk(seed=7, n_candles=420), ETH, at=300))
 
     for name, frame in own.items():
         if name not in ("support", "resistance", "chart_patterns"):  # nowhere is 0
@@ -221,7 +199,7 @@ def test_a_delisted_series_is_unknown_from_its_first_missing_bar_on():
 
 
 def test_f32_a_market_that_never_moves_is_unknown_and_not_infinite():
-    own = features_of(flat_market(420))
+    own = own_of(flat_market(420))
     table = table_of(own)
 
     assert not np.isinf(table).any()
@@ -233,7 +211,7 @@ def test_f32_a_market_that_never_moves_is_unknown_and_not_infinite():
 
 def test_f32_a_market_that_stops_moving_has_no_infinite_feature_and_is_known_again_when_it_moves():
     block = with_filled(random_walk(seed=8, n_candles=700), BTC, at=300, n_candles=230)
-    own = features_of(block)
+    own = own_of(block)
     known = is_known(own)
 
     assert not np.isinf(table_of(own)).any()
@@ -245,7 +223,7 @@ def test_f32_a_market_that_stops_moving_has_no_infinite_feature_and_is_known_aga
 
 @pytest.mark.parametrize("n_candles", [1, 5, 30])
 def test_a_filled_gap_leaves_every_bar_known(n_candles):
-    own = features_of(with_filled(random_walk(seed=8, n_candles=420), BTC, at=300, n_candles=n_candles))
+    own = own_of(with_filled(random_walk(seed=8, n_candles=420), BTC, at=300, n_candles=n_candles))
 
     assert is_known(own)[BTC].iloc[220:].all()
     assert (own["body"][BTC].iloc[300 : 300 + n_candles] == 0.0).all()
@@ -254,7 +232,7 @@ def test_a_filled_gap_leaves_every_bar_known(n_candles):
 
 
 def test_f32_without_volume_volumes_are_as_usual_and_all_else_is_as_it_was(market, own):
-    silent = features_of(market | {"volume": market["volume"] * 0.0})
+    silent = own_of(market | {"volume": market["volume"] * 0.0})
 
     for name in ("volume_share", "volume_trend", "signed_volume_12"):
         assert (silent[name].iloc[200:] == 0.0).all().all(), name
@@ -331,7 +309,7 @@ def test_a_bar_is_known_if_every_feature_of_its_own_is(own, name):
 
 
 def test_the_calendar_is_that_of_the_close():
-    own = features_of(random_walk(seed=9, n_candles=8, timeframe=Timeframe.D1), Timeframe.D1)
+    own = own_of(random_walk(seed=9, n_candles=8, timeframe=Timeframe.D1), Timeframe.D1)
 
     # Opened on Monday 2024-01-01, closed on Tuesday at midnight.
     assert own["hour_cos"][BTC].tolist() == [1.0] * 8
