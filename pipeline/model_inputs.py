@@ -20,8 +20,8 @@ from pipeline.models.panel import Panel, make_panel
 from pipeline.stages import MAX_BARS, AnalysedGroup, analyse_group
 from pipeline.storage.columns import group_of
 from pipeline.storage.database import Database
-from pipeline.storage.extra_indicators import listed_at
 from pipeline.storage.history import SeriesGroup
+from pipeline.storage.universe import listed_at
 
 
 def features_of(database: Database, analysed: AnalysedGroup, reference_symbol: str) -> Block:
@@ -53,12 +53,7 @@ def told_bars(database: Database, analysed: AnalysedGroup, reference_symbol: str
 def feature_rows(group: SeriesGroup, features: Block, is_wanted: pd.DataFrame) -> pd.DataFrame:
     """The rows of `model_features` for the wanted bars; by series, oldest first."""
     places, bars = np.nonzero(is_wanted[group.symbols].to_numpy().T)
-    opens = pd.DatetimeIndex(is_wanted.index)[bars]
-    key = {
-        "series_id": np.array(group.ids, dtype=np.int32)[places],
-        "open_at": opens,
-        "close_at": opens + group.timeframe.duration,
-    }
+    key = group.bar_keys(pd.DatetimeIndex(is_wanted.index)[bars], places)
     return pd.DataFrame(key | {name: frame.to_numpy()[bars, places] for name, frame in features.items()})
 
 

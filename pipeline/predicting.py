@@ -80,14 +80,9 @@ class Predictions:
         """The rows of a kind's table: one for each bar of which something is said; by series, oldest first."""
         said = self.said[kind]
         places, bars = np.nonzero(pd.notna(said.model_ids).T)
-        opens = self.index[bars]
         found = pd.DataFrame(
-            {
-                "series_id": np.array(self.group.ids, dtype=np.int32)[places],
-                "open_at": opens,
-                "close_at": opens + self.group.timeframe.duration,
-                "model_id": pd.Series(said.model_ids[bars, places], dtype=object),
-            }
+            self.group.bar_keys(self.index[bars], places)
+            | {"model_id": pd.Series(said.model_ids[bars, places], dtype=object)}
             | {name: values[bars, places] for name, values in said.columns.items()}
         )
         if kind is ModelKind.ANOMALY:

@@ -6,14 +6,10 @@ Add here what `signals models` and `signals train` both say. What a measure mean
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
-from uuid import UUID
-
-import sqlalchemy as sa
 
 from pipeline.cli.display import NOTHING, Column, show_table
 from pipeline.domain.model import ModelKind
 from pipeline.models.evaluation import ALL_FOLDS
-from pipeline.storage import tables
 
 MODEL = "model"  # among predictors
 LESS = "_less_"  # in the name of a difference, of which the model's own is told
@@ -44,8 +40,8 @@ TOLD = {
         Measure("brier_skill", "Brier skill", "+.4f"),
         Measure("log_loss", "log loss", ".4f"),
         Measure("ece", "ECE", ".4f"),
-        Measure("hit_rate_above", "hit rate, .6 or more", ".3f"),
-        Measure("hit_rate_below", "hit rate, .4 or less", ".3f"),
+        Measure("hit_rate_above", "hit rate above .6", ".3f"),
+        Measure("hit_rate_below", "hit rate below .4", ".3f"),
     ),
     ModelKind.PRICE_RANGE: (
         Measure("pinball_skill", "pinball skill", "+.4f"),
@@ -73,13 +69,6 @@ MAIN = {
 PREDICTORS = (MODEL, "logistic_regression", "persistence", "base_rate", "atr_band")  # as tables show them
 
 Row = Mapping[str, Any]
-
-
-def measures(conn: sa.Connection, model_id: UUID) -> list[dict[str, Any]]:
-    """How a model was judged: rows of `model_evaluations`, all folds together first."""
-    e = tables.model_evaluations.c
-    query = sa.select(*(column for column in e if column.name != "model_id")).where(e.model_id == model_id)
-    return [dict(row) for row in conn.execute(query.order_by(e.fold, e.metric, e.predictor)).mappings()]
 
 
 def in_short(kind: ModelKind, metrics: Mapping[str, float | None]) -> str:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import RowMapping
 
 from pipeline.cli.display import Column, json_text, remark, seconds, show_table
-from pipeline.cli.judgement import in_short, measures, overall, show_folds, show_measures
+from pipeline.cli.judgement import in_short, overall, show_folds, show_measures
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError, DataContractError
@@ -19,7 +19,7 @@ from pipeline.domain.model import ModelKind, ModelStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_sections import MarketSettings
-from pipeline.storage.models import list_models, retire
+from pipeline.storage.models import list_models, read_evaluations, retire
 from pipeline.storage.universe import exchange_of
 
 KINDS = click.Choice([kind.value for kind in ModelKind])
@@ -118,7 +118,7 @@ def show_model(beginning: str, as_json: bool) -> None:
     settings = load_settings()
     with open_database(settings) as database, database.begin() as conn:
         (row,) = _named(conn, [beginning])
-        measured = measures(conn, row["model_id"])
+        measured = read_evaluations(conn, row["model_id"])
     if as_json:
         click.echo(json_text(_as_json(row, settings) | {"evaluation": measured}))
         return
@@ -147,7 +147,7 @@ def compare_models(first: str, second: str, as_json: bool) -> None:
     settings = load_settings()
     with open_database(settings) as database, database.begin() as conn:
         rows = _named(conn, [first, second])
-        measured = [measures(conn, row["model_id"]) for row in rows]
+        measured = [read_evaluations(conn, row["model_id"]) for row in rows]
     kinds = {ModelKind(row["kind"]) for row in rows}
     if len(kinds) > 1:
         raise DataContractError(f"models to compare must be of one kind, was {' and '.join(sorted(kinds))}")

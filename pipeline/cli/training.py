@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli import display
 from pipeline.cli.execution import FinishedRun, dagster_instance, run_job
-from pipeline.cli.judgement import in_short, measures, show_measures
+from pipeline.cli.judgement import in_short, show_measures
 from pipeline.cli.models import KINDS, short, speaks
 from pipeline.cli.parameters import DAY, TIMEFRAME
 from pipeline.cli.session import open_database
@@ -144,13 +144,13 @@ def _weeks(last: datetime, first: datetime | None, every: int | None) -> list[da
 
 def _made(database: "Database", settings: Settings, run: FinishedRun, end: datetime) -> list[dict[str, Any]]:
     """The stored models that a run has made, or made again, each with its judgement."""
-    from pipeline.storage.models import list_models
+    from pipeline.storage.models import list_models, read_evaluations
 
     hashes = {record["sha256"]: record for records in run.tables("models").values() for record in records}
     with database.begin() as conn:
         stored = [row for row in list_models(conn) if row["trained_through"] == end]
         return [
-            dict(row) | {"speaks": speaks(row, settings), "evaluation": measures(conn, row["model_id"])}
+            dict(row) | {"speaks": speaks(row, settings), "evaluation": read_evaluations(conn, row["model_id"])}
             for row in stored
             if any(row["artefact_sha256"].startswith(sha256) for sha256 in hashes)
         ]

@@ -17,14 +17,6 @@ from pipeline.storage.history import SeriesGroup, read_block
 BARS_AT_ONCE = 50_000  # rows whose text is in memory
 
 
-def listed_at(database: Database, group: SeriesGroup) -> dict[str, datetime]:
-    """Open of the first stored candle by symbol: from where a cumulative indicator is computed."""
-    s = tables.series.c
-    query = sa.select(s.symbol, s.listed_at).where(s.series_id.in_(group.ids), s.listed_at.is_not(None))
-    with database.begin() as conn:
-        return {row.symbol: row.listed_at for row in conn.execute(query)}
-
-
 def extra_rows(group: SeriesGroup, extras: Block, is_wanted: pd.DataFrame) -> pd.DataFrame:
     """Rows of the table for the wanted bars, by series, oldest first; ``values`` is JSON text, NaN is null.
 
@@ -32,18 +24,11 @@ def extra_rows(group: SeriesGroup, extras: Block, is_wanted: pd.DataFrame) -> pd
     that the same bits are read again.
     """
     places, bars = np.nonzero(is_wanted.to_numpy().T)
-    opens = pd.DatetimeIndex(is_wanted.index)[bars]
     cells = np.stack([frame.to_numpy(dtype=np.float64)[bars, places] for frame in extras.values()], axis=1)
     objects = cells.astype(object)
     objects[np.isnan(cells)] = None
-    return pd.DataFrame(
-        {
-            "series_id": np.array(group.ids, dtype=np.int32)[places],
-            "open_at": opens,
-            "close_at": opens + group.timeframe.duration,
-            "values": [json.dumps(dict(zip(extras, row, strict=True)), allow_nan=False) for row in objects],
-        }
-    )
+    values = [json.dumps(dict(zip(extras, row, strict=True)), allow_nan=False) for row in objects]
+    return pd.DataFrame(group.bar_keys(pd.DatetimeIndex(is_wanted.index)[bars], places) | {"values": values})
 
 
 def store_extras(conn: sa.Connection, rows: pd.DataFrame) -> int:

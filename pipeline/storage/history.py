@@ -50,6 +50,11 @@ class SeriesGroup:
         """Series ids in the order of a block's columns."""
         return [s.series_id for s in self.series]
 
+    def bar_keys(self, opens: pd.DatetimeIndex, places: npt.NDArray[np.intp]) -> dict[str, Any]:
+        """The columns that say of which bar a row is; ``places`` has each row's column in a block."""
+        series_ids = np.array(self.ids, dtype=np.int32)[places]
+        return {"series_id": series_ids, "open_at": opens, "close_at": opens + self.timeframe.duration}
+
 
 class BlockRequest(NamedTuple):
     """Columns of one of the big tables for the bars from ``first_open`` to ``last_open``, inclusive."""

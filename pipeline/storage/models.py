@@ -196,6 +196,13 @@ def read_artefact(conn: sa.Connection, model_id: UUID) -> bytes:
     return artefact
 
 
+def read_evaluations(conn: sa.Connection, model_id: UUID) -> list[dict[str, Any]]:
+    """How a model was judged: rows of `model_evaluations`, all folds together first."""
+    e = tables.model_evaluations.c
+    query = sa.select(*(column for column in e if column.name != "model_id")).where(e.model_id == model_id)
+    return [dict(row) for row in conn.execute(query.order_by(e.fold, e.metric, e.predictor)).mappings()]
+
+
 def list_models(
     conn: sa.Connection,
     *,

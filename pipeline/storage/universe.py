@@ -1,6 +1,7 @@
 """The universe: which exchange and which series a run is about, named by the settings or all that was imported."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 
 import sqlalchemy as sa
@@ -10,7 +11,8 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS, MarketSettings
 from pipeline.storage import tables
-from pipeline.storage.history import Series
+from pipeline.storage.database import Database
+from pipeline.storage.history import Series, SeriesGroup
 
 DEFAULT_TIMEFRAMES = (Timeframe.H1,)
 MOST_HINTS = 5  # names that a refusal lists
@@ -73,6 +75,14 @@ def universe(
         Series(SeriesKey(exchange, symbol, Timeframe(timeframe)), number)
         for number, symbol, timeframe in conn.execute(query.order_by(t.symbol, t.bar_seconds))
     ]
+
+
+def listed_at(database: Database, group: SeriesGroup) -> dict[str, datetime]:
+    """Open of the first stored candle by symbol, of those that have one."""
+    s = tables.series.c
+    query = sa.select(s.symbol, s.listed_at).where(s.series_id.in_(group.ids), s.listed_at.is_not(None))
+    with database.begin() as conn:
+        return {row.symbol: row.listed_at for row in conn.execute(query)}
 
 
 def known_series(conn: sa.Connection) -> list[SeriesKey]:

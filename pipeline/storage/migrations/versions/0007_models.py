@@ -361,3 +361,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model_id", "fold", "predictor", "metric", name=op.f("pk_model_evaluations")),
         comment="How each model's like was judged on bars later than those it had learned from, beside simple rules",
     )
+    # Models are told of a bar by as many bars before it; the next run adds the features where indicators stand without.
+    op.execute(
+        """UPDATE series s SET dirty_from = greatest(s.listed_at, n.newest - make_interval(secs => s.bar_seconds) * 24)
+FROM (SELECT series_id, max(open_at) AS newest FROM indicators GROUP BY series_id) n
+WHERE n.series_id = s.series_id AND s.dirty_from IS NULL"""
+    )
