@@ -11,8 +11,9 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.storage import tables
 from pipeline.storage.database import Database
-from pipeline.storage.extra_indicators import extra_rows, listed_at, read_extra_block, store_extras
+from pipeline.storage.extra_indicators import extra_rows, read_extra_block, store_extras
 from pipeline.storage.history import Series, SeriesGroup
+from pipeline.storage.universe import listed_at
 from tests.support.database import a_series_of
 from tests.support.extra_indicators import EXTRAS
 from tests.support.market import random_walk, with_listing
