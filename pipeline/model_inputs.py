@@ -15,8 +15,8 @@ from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
 from pipeline.generation import usable_bars
 from pipeline.models.features import OWN, is_known, own_features, with_reference
-from pipeline.models.out_of_sample import Report
 from pipeline.models.panel import Panel, make_panel
+from pipeline.progress import Report
 from pipeline.stages import MAX_BARS, AnalysedGroup, analyse_group
 from pipeline.storage.columns import group_of
 from pipeline.storage.database import Database

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+Report = Callable[[int, int], None]  # parts done, parts in all
 Watcher = Callable[[str, int, int], None]  # step, parts done, parts in all
 
 

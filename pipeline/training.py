@@ -6,9 +6,10 @@ could have been there.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from pipeline.models.recipes import RECIPES, Recipe, TrainingPlan, longest_fold
 from pipeline.models.splits import Period, known_by
 from pipeline.models.validation import leakage_alarm
 from pipeline.predicting import load_model
+from pipeline.progress import Report, Watcher
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
 from pipeline.storage.history import SeriesGroup
@@ -33,8 +35,6 @@ SERVED_AFTER = timedelta(days=1)  # what training may take, and a look at the re
 # Bars that are learned from at most: about a gigabyte of features. Weeks go first, then symbols.
 MOST_BARS = 2_000_000
 FEWEST_WEEKS = 8
-
-Report = Callable[[str, int, int], None]  # what is at work, parts done, parts in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def plan_of(settings: Settings, group: SeriesGroup) -> tuple[TrainingPlan, Serie
 
 
 def training_panel(
-    database: Database, settings: Settings, group: SeriesGroup, through: datetime, report: Report
+    database: Database, settings: Settings, group: SeriesGroup, through: datetime, report: Watcher
 ) -> tuple[TrainingPlan, Panel]:
     """What every kind of model of a group learns from, up to an instant.
 
@@ -105,7 +105,7 @@ def train(
     through: datetime,
     plan: TrainingPlan,
     panel: Panel,
-    report: Report,
+    report: Watcher,
 ) -> Training:
     """Train, judge and publish one kind of model on a panel that ends at ``through``.
 
@@ -119,11 +119,10 @@ def train(
     started = time.monotonic()
     recipe = RECIPES[kind]
     folds = plan.walk(panel, through)
-    counted = _Counted(report, str(kind), len(folds) + 1)
-    evaluation = recipe.judge(panel, folds, recipe.fit(plan, counted.part), plan.seed)
+    reports = _counted(report, str(kind), len(folds) + 1)
+    evaluation = recipe.judge(panel, folds, recipe.fit(plan, reports), plan.seed)
     window = Period(through - timedelta(weeks=plan.weeks), through)
-    made = recipe.train(known_by(panel, through), window, plan, counted.part)
-    counted.finish()
+    made = recipe.train(known_by(panel, through), window, plan, next(reports))
     alarm = leakage_alarm(evaluation) if kind is ModelKind.DIRECTION else None
     promotion = refuse(alarm) if alarm else _promotion(database, recipe, group, through, panel, evaluation, plan)
     versions = {name: library_versions()[name] for name in recipe.libraries}
@@ -197,16 +196,10 @@ def _headline(evaluation: Evaluation) -> dict[str, float]:
     return dict(zip(table["metric"], table["value"].astype(float), strict=True))
 
 
-class _Counted:
-    """One count over the folds and the last training, whose parts each count anew."""
+def _counted(report: Watcher, step: str, n_parts: int) -> Iterator[Report]:
+    """A report for each part, which count as one: the folds, then the last training."""
+    return (partial(_part, report, step, number, n_parts) for number in range(n_parts))
 
-    def __init__(self, report: Report, what: str, n_parts: int) -> None:
-        self.report, self.what, self.n_parts, self.done = report, what, n_parts, 0
 
-    def part(self, done: int, total: int) -> None:
-        self.report(self.what, self.done * total + min(done, total), self.n_parts * total)
-        if done >= total:
-            self.done = min(self.done + 1, self.n_parts - 1)
-
-    def finish(self) -> None:
-        self.report(self.what, self.n_parts, self.n_parts)
+def _part(report: Watcher, step: str, number: int, n_parts: int, done: int, total: int) -> None:
+    report(step, number * total + done, n_parts * total)

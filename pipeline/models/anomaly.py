@@ -26,7 +26,6 @@ from pipeline.models.trees import (
     from_isolation,
     has_features,
 )
-from pipeline.progress import report
 
 # All are measured in what is usual for the series, so that a wild coin or year is not an anomaly as such.
 ANOMALY_FEATURES = ("return_1", "body", "upper_wick", "lower_wick", "range", "volume_share", "volatility_12")
@@ -179,7 +178,6 @@ def fit_anomaly(panel: Panel, rows: Rows, *, seed: int, contamination: float = C
     seen = _seen(panel.features[tuple(rows.T)], columns)
     forest = IsolationForest(n_estimators=N_TREES, max_samples=min(ROWS_PER_TREE, len(rows)), random_state=seed)
     forest.fit(seen)
-    report("anomaly", 1, 2)
     closes = panel.close_at[rows[:, 1]]
     is_new = closes > closes.max() - np.timedelta64(THRESHOLD_WEEKS, "W")
     model = AnomalyModel(
@@ -192,7 +190,6 @@ def fit_anomaly(panel: Panel, rows: Rows, *, seed: int, contamination: float = C
         n_fit_rows=len(rows),
     )
     threshold = np.quantile(model.score(panel.features[tuple(rows[is_new].T)]), 1.0 - contamination)
-    report("anomaly", 2, 2)
     return replace(model, threshold=float(threshold))
 
 

@@ -26,10 +26,10 @@ from pipeline.models.calibration import Calibrator, calibrator_of, fit_calibrato
 from pipeline.models.direction_network import DIGITS, DirectionNetwork
 from pipeline.models.features import FEATURES, SEQUENCE, SEQUENCE_BARS
 from pipeline.models.metrics import log_loss
-from pipeline.models.out_of_sample import Report
 from pipeline.models.panel import Features, Inputs, Numbers, Panel, Rows
 from pipeline.models.scaling import Scaler
 from pipeline.models.splits import Period, Slices
+from pipeline.progress import Report
 
 LEAST_ROWS = 2_000  # fewer are fitted by chance
 MOST_ROWS = 400_000  # what trains within minutes and 4 GB; more are thinned out evenly in time
@@ -118,7 +118,7 @@ def gathered(inputs: Inputs, rows: Rows) -> tuple[Features, Features]:
 
 
 def train_direction(
-    panel: Panel, slices: Slices, training: DirectionTraining | None = None, report: Report | None = None
+    panel: Panel, slices: Slices, training: DirectionTraining | None = None, report: Report = lambda done, total: None
 ) -> DirectionModel:
     """Train on the slices of a window; the same panel, slices and parameters give the same weights to the bit.
 
@@ -165,17 +165,15 @@ def _known_rows(panel: Panel, period: Period) -> Rows:
 class _Steps:
     """Counts passes over the data for whoever watches."""
 
-    def __init__(self, report: Report | None, n_steps: int) -> None:
+    def __init__(self, report: Report, n_steps: int) -> None:
         self.report, self.n_steps, self.done = report, n_steps, 0
 
     def take(self) -> None:
         self.done += 1
-        if self.report is not None:
-            self.report(self.done, self.n_steps)
+        self.report(self.done, self.n_steps)
 
     def finish(self) -> None:
-        if self.report is not None:
-            self.report(self.n_steps, self.n_steps)
+        self.report(self.n_steps, self.n_steps)
 
 
 def _fitted(

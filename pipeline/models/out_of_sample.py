@@ -24,7 +24,6 @@ class Predictor(Protocol):
 
 
 Fit = Callable[[Panel, Fold], Predictor]  # learns from `panel.rows(*fold.train)`, or a part of it
-Report = Callable[[int, int], None]  # parts done, parts in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +37,7 @@ class Judged:
     n_answered: Mapping[str, int]  # of them, by predictor
 
 
-def predict_out_of_sample(
-    panel: Panel, folds: Sequence[Fold], fits: Mapping[str, Fit], report: Report | None = None
-) -> tuple[Judged, ...]:
+def predict_out_of_sample(panel: Panel, folds: Sequence[Fold], fits: Mapping[str, Fit]) -> tuple[Judged, ...]:
     """Fit every predictor on every fold's training period and ask it about the test period; folds oldest first.
 
     A row that one predictor leaves unanswered is left out for all, or each would choose what it is judged on.
@@ -51,18 +48,15 @@ def predict_out_of_sample(
         If a training period comes too near to its test period, answers are not one per row or infinite, or a test
         period has no row that all answered.
     """
-    n_parts = len(folds) * len(fits)
     judged = []
-    for number, fold in enumerate(folds):
+    for fold in folds:
         check_no_overlap(panel.timeframe, fold.train, fold.test)
         past, rows = known_by(panel, fold.train_until), panel.rows(*fold.test)
         check_disjoint(panel, past.rows(*fold.train), rows)
         said = {}
-        for place, (name, fit) in enumerate(fits.items(), start=1):
+        for name, fit in fits.items():
             said[name] = fit(past, fold).predict(panel, rows)
             _check_answers(name, said[name], len(rows))
-            if report is not None:
-                report(number * len(fits) + place, n_parts)
         judged.append(_in_common(fold, rows, said))
     return tuple(judged)
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pipeline.domain.errors import DataContractError
 from pipeline.models.panel import Features, Flags, Numbers, Panel, Rows
 from pipeline.models.trees import Arrays, Trees, check_width, columns_of, from_boosting, has_features
-from pipeline.progress import report
+from pipeline.progress import Report
 
 LEVELS = (0.1, 0.5, 0.9)
 RANGES = tuple(f"{side}_q{level * 100:.0f}" for side in ("high", "low") for level in LEVELS)
@@ -124,7 +124,9 @@ class PriceRangeModel:
         )
 
 
-def fit_price_range(panel: Panel, fit_rows: Rows, calibration_rows: Rows, *, seed: int) -> PriceRangeModel:
+def fit_price_range(
+    panel: Panel, fit_rows: Rows, calibration_rows: Rows, *, seed: int, report: Report = lambda done, total: None
+) -> PriceRangeModel:
     """Learn the quantiles of the next bar's high and low, and correct their band on later rows.
 
     The correction only ever widens. A calm quarter would otherwise narrow the band of the next one, which need not be
@@ -140,6 +142,8 @@ def fit_price_range(panel: Panel, fit_rows: Rows, calibration_rows: Rows, *, see
         calibrate on did best: 4 or 8 follow what is peculiar to them, and 26 leave the trees half a year old.
     seed : int
         For the sample that scikit-learn cuts features into bins by, beyond 200,000 rows.
+    report
+        Is told how many of the quantiles are learned.
 
     Raises
     ------
@@ -162,7 +166,7 @@ def fit_price_range(panel: Panel, fit_rows: Rows, calibration_rows: Rows, *, see
     for reach in reaches:
         for level in LEVELS:
             quantiles.append(from_boosting(_boosted(seen, reach, level, seed), columns))
-            report("price_range", len(quantiles), len(RANGES))
+            report(len(quantiles), len(RANGES))
 
     later = panel.features[tuple(calibration_rows.T)]
     said = np.stack([trees.sums(later) for trees in quantiles], axis=1)

@@ -4,7 +4,7 @@ Add here what differs between kinds; what is the same for all lives in `pipeline
 as it needs: a network stops early and is calibrated, trees are corrected, a forest needs every bar.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +16,12 @@ from pipeline.models.baselines import fit_logistic_regression, fit_persistence
 from pipeline.models.direction import DirectionModel, DirectionTraining, train_direction
 from pipeline.models.evaluation import Evaluation
 from pipeline.models.metrics import log_losses
-from pipeline.models.out_of_sample import Fit, Report
+from pipeline.models.out_of_sample import Fit
 from pipeline.models.panel import Inputs, Numbers, Panel, Rows
 from pipeline.models.price_range import PriceRangeModel, fit_price_range
 from pipeline.models.splits import Fold, Period, least_embargo, training_slices, walk_forward
 from pipeline.models.validation import evaluate_anomalies, evaluate_direction, evaluate_range, range_losses
+from pipeline.progress import Report
 
 EMBARGO_BARS = 24
 ONE_WEEK = timedelta(weeks=1)
@@ -78,17 +79,17 @@ class Recipe:
     kind: ModelKind
     libraries: tuple[str, ...]  # that decide what a training gives
     metric: str | None  # the loss that champion and challenger are compared by
-    train: Callable[[Panel, Period, TrainingPlan, Report | None], Any]
+    train: Callable[[Panel, Period, TrainingPlan, Report], Any]
     say: Callable[[Any, Inputs, Rows], Numbers]  # as the evaluations take it
     judge: Callable[[Panel, Sequence[Fold], Fit, int], Evaluation]
     losses: Callable[[Panel, Rows, Numbers], Numbers] | None  # per row
     load: Callable[[Arrays], Any]
 
-    def fit(self, plan: TrainingPlan, report: Report | None = None) -> Fit:
-        """The recipe as a walk forward calls it."""
+    def fit(self, plan: TrainingPlan, reports: Iterator[Report]) -> Fit:
+        """The recipe as a walk forward calls it; each fold reports to the next of ``reports``."""
 
         def fitted(panel: Panel, fold: Fold) -> _Said:
-            return _Said(self, self.train(panel, fold.train, plan, report))
+            return _Said(self, self.train(panel, fold.train, plan, next(reports)))
 
         return fitted
 
@@ -108,7 +109,7 @@ def _held(panel: Panel, window: Period, part: int) -> tuple[Period, int]:
     return known, max(1, round((known.until - known.after) / ONE_WEEK / part))
 
 
-def _train_direction(panel: Panel, window: Period, plan: TrainingPlan, report: Report | None) -> DirectionModel:
+def _train_direction(panel: Panel, window: Period, plan: TrainingPlan, report: Report) -> DirectionModel:
     known, stop_weeks = _held(panel, window, STOP_PART)
     slices = training_slices(
         panel.timeframe,
@@ -120,16 +121,18 @@ def _train_direction(panel: Panel, window: Period, plan: TrainingPlan, report: R
     return train_direction(panel, slices, DirectionTraining(seed=plan.seed), report)
 
 
-def _train_range(panel: Panel, window: Period, plan: TrainingPlan, report: Report | None) -> PriceRangeModel:
+def _train_range(panel: Panel, window: Period, plan: TrainingPlan, report: Report) -> PriceRangeModel:
     known, weeks = _held(panel, window, CORRECTION_PART)
     slices = training_slices(
         panel.timeframe, *known, stop_weeks=0, calibration_weeks=weeks, embargo=plan.embargo(panel.timeframe)
     )
-    return fit_price_range(panel, panel.rows(*slices.fit), panel.rows(*slices.calibrate), seed=plan.seed)
+    return fit_price_range(panel, panel.rows(*slices.fit), panel.rows(*slices.calibrate), seed=plan.seed, report=report)
 
 
-def _train_anomaly(panel: Panel, window: Period, plan: TrainingPlan, report: Report | None) -> AnomalyModel:
-    return fit_anomaly(panel, panel.rows(*window), seed=plan.seed, contamination=plan.anomaly_share)
+def _train_anomaly(panel: Panel, window: Period, plan: TrainingPlan, report: Report) -> AnomalyModel:
+    model = fit_anomaly(panel, panel.rows(*window), seed=plan.seed, contamination=plan.anomaly_share)
+    report(1, 1)
+    return model
 
 
 def _say_direction(model: DirectionModel, inputs: Inputs, rows: Rows) -> Numbers:

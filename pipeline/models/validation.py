@@ -14,7 +14,7 @@ from pipeline.models.baselines import fit_atr_band, fit_base_rate
 from pipeline.models.bootstrap import N_RESAMPLES, Resamples, quotient, reliability
 from pipeline.models.evaluation import ALL_FOLDS, Evaluation, Measure, Stretch, stretches, tabulate, told
 from pipeline.models.metrics import extreme_moves, is_inside, log_losses, pinball_losses, squared_errors
-from pipeline.models.out_of_sample import Fit, Report, predict_out_of_sample
+from pipeline.models.out_of_sample import Fit, predict_out_of_sample
 from pipeline.models.panel import HORIZON_BARS, Flags, Numbers, Panel, Rows
 from pipeline.models.price_range import LEVELS, RANGES
 from pipeline.models.scaling import Scaler
@@ -35,7 +35,6 @@ def evaluate_direction(
     against: str = BASE,
     buy_above: float = BUY_ABOVE,
     sell_below: float = SELL_BELOW,
-    report: Report | None = None,
 ) -> Evaluation:
     """Walk forward predictors of the probability that the next close is higher, and the base rate beside them.
 
@@ -49,7 +48,7 @@ def evaluate_direction(
     DataContractError
         If a probability is outside [0, 1], or as `predict_out_of_sample` says.
     """
-    judged = predict_out_of_sample(panel, folds, {BASE: fit_base_rate, **fits}, report)
+    judged = predict_out_of_sample(panel, folds, {BASE: fit_base_rate, **fits})
     measured = stretches(panel, judged, seed=seed, n_resamples=n_resamples)
     everything = measured[0]
     for name, p in everything.said.items():
@@ -99,7 +98,6 @@ def evaluate_range(
     *,
     seed: int,
     n_resamples: int = N_RESAMPLES,
-    report: Report | None = None,
 ) -> Evaluation:
     """Walk forward predictors of quantiles of the next bar's high and low, and the ATR band beside them.
 
@@ -107,7 +105,7 @@ def evaluate_range(
     Metrics: ``pinball_high_q10`` and so on for each, their mean ``pinball``, ``pinball_skill`` (1 less the ratio to
     that of ``atr_band``), ``coverage_high`` and ``coverage_low`` of the 10-90 bands, ``answered``.
     """
-    judged = predict_out_of_sample(panel, folds, {BAND: fit_atr_band, **fits}, report)
+    judged = predict_out_of_sample(panel, folds, {BAND: fit_atr_band, **fits})
     measured = stretches(panel, judged, seed=seed, n_resamples=n_resamples)
 
     def measures(stretch: Stretch) -> list[Measure]:
@@ -151,7 +149,6 @@ def evaluate_anomalies(
     *,
     seed: int,
     n_resamples: int = N_RESAMPLES,
-    report: Report | None = None,
 ) -> Evaluation:
     """Walk forward detectors that say 1.0 of an unusual bar and 0.0 of any other.
 
@@ -159,7 +156,7 @@ def evaluate_anomalies(
     symbol's moves among these rows; ``lift``, how many times as often as after any bar; ``answered``. An anomaly need
     not foretell anything: a lift of 1 says that flags describe and do not warn.
     """
-    judged = predict_out_of_sample(panel, folds, fits, report)
+    judged = predict_out_of_sample(panel, folds, fits)
     measured = stretches(panel, judged, seed=seed, n_resamples=n_resamples)
 
     def measures(stretch: Stretch) -> list[Measure]:

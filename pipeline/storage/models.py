@@ -69,6 +69,7 @@ class Champion:
     metrics: dict[str, float | None]
 
 
+_JUDGED = tuple(column.name for column in tables.model_evaluations.c if column.name != "model_id")
 _CHAMPION = tuple(tables.models.c[name] for name in Champion.__dataclass_fields__)
 
 
@@ -76,8 +77,9 @@ def publish(conn: sa.Connection, model: TrainedModel, evaluation: pd.DataFrame) 
     """Store a model with its judgement; returns whether that changed anything.
 
     A new champion retires the one of the same kind, exchange, timeframe and week. It is all in the caller's
-    transaction, so that a process that dies leaves the old one speaking. A model that is stored already is only ever
-    promoted, from candidate, or from having been replaced; one that a person has withdrawn stays withdrawn.
+    transaction, so that a process that dies leaves the old one speaking. A model that is stored already and judged on
+    other bars, or otherwise, takes the new judgement and what was decided by it. The same judgement again only ever
+    promotes it, from candidate, or from having been replaced. One that a person has withdrawn stays as it is.
 
     Parameters
     ----------
@@ -94,25 +96,40 @@ def publish(conn: sa.Connection, model: TrainedModel, evaluation: pd.DataFrame) 
     m = tables.models
     is_champion = model.status is ModelStatus.CHAMPION
     stored = conn.execute(sa.select(m.c.status, m.c.status_reason).where(m.c.model_id == model.model_id)).first()
-    if stored is not None and not (is_champion and _may_be_promoted(*stored)):
-        return False
+    rows = hold_to(ModelEvaluations, evaluation)
+    is_judged_anew = stored is None or _cells(rows) != _stored_cells(conn, model.model_id)
+    if stored is not None:
+        is_promoted = is_champion and stored.status != ModelStatus.CHAMPION
+        if _is_withdrawn(*stored) or not (is_judged_anew or is_promoted):
+            return False
     if is_champion:
         _retire_other(conn, model)
+    row = _row(model)
     if stored is None:
-        conn.execute(sa.insert(m).values(_row(model)))
-        rows = hold_to(ModelEvaluations, evaluation).assign(model_id=str(model.model_id))
-        bulk_insert(conn, tables.model_evaluations, typed(tables.model_evaluations, rows))
+        conn.execute(sa.insert(m).values(row))
     else:
-        names = ("status", "status_reason", "decision")
-        conn.execute(
-            sa.update(m).where(m.c.model_id == model.model_id).values({name: getattr(model, name) for name in names})
-        )
+        decided = ("status", "status_reason", "decision", "metrics", "parameters")
+        conn.execute(sa.update(m).where(m.c.model_id == model.model_id).values({name: row[name] for name in decided}))
+    if is_judged_anew:
+        e = tables.model_evaluations
+        conn.execute(sa.delete(e).where(e.c.model_id == model.model_id))
+        bulk_insert(conn, e, typed(e, rows.assign(model_id=str(model.model_id))))
     return True
 
 
-def _may_be_promoted(status: str, reason: str | None) -> bool:
-    was_replaced = status == ModelStatus.RETIRED and (reason or "").startswith(REPLACED)
-    return status == ModelStatus.CANDIDATE or was_replaced
+def _is_withdrawn(status: str, reason: str | None) -> bool:
+    return status == ModelStatus.RETIRED and not (reason or "").startswith(REPLACED)
+
+
+def _cells(rows: pd.DataFrame) -> set[tuple[Any, ...]]:
+    """Rows of `model_evaluations` to compare, without their model."""
+    cells = rows[list(_JUDGED)].astype(object)
+    return set(cells.where(cells.notna(), None).itertuples(index=False, name=None))
+
+
+def _stored_cells(conn: sa.Connection, model_id: UUID) -> set[tuple[Any, ...]]:
+    e = tables.model_evaluations.c
+    return {tuple(row) for row in conn.execute(sa.select(*(e[name] for name in _JUDGED)).where(e.model_id == model_id))}
 
 
 def _retire_other(conn: sa.Connection, model: TrainedModel) -> None:
@@ -120,6 +137,7 @@ def _retire_other(conn: sa.Connection, model: TrainedModel) -> None:
     conn.execute(
         sa.update(tables.models)
         .where(*_are_champions(model.kind, model.exchange, model.timeframe), m.trained_through == model.trained_through)
+        .where(m.model_id != model.model_id)
         .values(status=ModelStatus.RETIRED.value, status_reason=f"{REPLACED}{model.model_id}")
     )
 
@@ -242,7 +260,7 @@ def retire(conn: sa.Connection, model_id: UUID, reason: str) -> bool:
     stored = conn.execute(sa.select(m.status, m.status_reason).where(m.model_id == model_id).with_for_update()).first()
     if stored is None:
         raise DataContractError(f"a model must be one of those that `signals models` lists, was {model_id}")
-    if stored.status == ModelStatus.RETIRED and not _may_be_promoted(*stored):
+    if _is_withdrawn(*stored):
         return False
     conn.execute(
         sa.update(tables.models)

@@ -22,6 +22,7 @@ from pipeline.storage.models import (
     list_models,
     publish,
     read_artefact,
+    read_evaluations,
     retire,
 )
 from pipeline.storage.schema import alembic_config, migrate
@@ -152,10 +153,38 @@ def test_a_stored_model_is_promoted_when_it_wins_later_and_when_settings_return_
     assert statuses(database)[a_model(seed=2).model_id][0] == "retired"
 
 
-def test_a_champion_is_not_demoted_by_being_judged_again(database):
+def test_a_champion_is_not_demoted_by_the_same_judgement_again(database):
     published(database, a_model())
     assert published(database, a_model(status=ModelStatus.CANDIDATE)) == [False]
     assert statuses(database)[a_model().model_id][0] == "champion"
+
+
+@pytest.mark.parametrize("status", [ModelStatus.CHAMPION, ModelStatus.CANDIDATE])
+def test_a_model_that_is_judged_on_other_bars_takes_that_judgement_and_what_it_decides(database, status):
+    anew = a_model(status=status, metrics={"auc": 0.7}, decision={"rule": "another"}, parameters={"folds": 1})
+    fewer = an_evaluation().query("fold != 2").assign(value=0.7)
+    published(database, a_model())
+
+    with database.begin() as conn:
+        assert publish(conn, anew, fewer)
+        row = conn.execute(sa.select(tables.models)).mappings().one()
+        judged = read_evaluations(conn, anew.model_id)
+
+    assert (row["status"], row["metrics"], row["decision"]) == (status, {"auc": 0.7}, {"rule": "another"})
+    assert row["parameters"] == {"folds": 1}
+    assert [(each["fold"], each["value"]) for each in judged] == [(0, 0.7)] * 2 + [(1, 0.7)] * 2
+
+
+def test_a_withdrawn_model_that_is_judged_anew_stays_as_it_is(database):
+    published(database, a_model())
+    with database.begin() as conn:
+        retire(conn, a_model().model_id, "it was wrong")
+    before = everything(database)
+
+    with database.begin() as conn:
+        assert not publish(conn, a_model(), an_evaluation().assign(value=0.7))
+
+    assert everything(database) == before
 
 
 def test_a_withdrawn_model_stays_withdrawn_and_the_one_before_speaks(database):

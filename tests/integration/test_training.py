@@ -16,6 +16,7 @@ from pipeline.models.direction import DirectionModel
 from pipeline.models.features import FEATURES, schema_hash
 from pipeline.models.panel import Panel
 from pipeline.models.recipes import RECIPES
+from pipeline.progress import watched_by
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
 from pipeline.storage.views import VIEWS
@@ -42,6 +43,7 @@ SERVED = THROUGH + timedelta(days=1)
 TOO_EARLY = "2024-01-08"  # when a fortnight is stored
 TREES = (ModelKind.PRICE_RANGE, ModelKind.ANOMALY)  # which take a second or two to train
 PNG = b"\x89PNG\r\n\x1a\n"
+PROGRESS: list[tuple[str, int, int]] = []  # what the first training reported
 
 TRAIN_AGAIN = """
     import sys
@@ -96,12 +98,24 @@ def trained(address: DatabaseAddress) -> Iterator[tuple[Database, dg.ExecuteInPr
     with database.begin() as conn:
         conn.exec_driver_sql(f"ALTER DATABASE {address.database} SET lock_timeout = '20s'")
     database.close()
-    with other.chain_lock():
+    with other.chain_lock(), watched_by(lambda *said: PROGRESS.append(said)):
         result = train_run(database, MONDAY)
     assert not is_locked(database)
     yield database, result
+    PROGRESS.clear()
     database.close()
     other.close()
+
+
+def test_progress_counts_the_folds_and_the_last_training_of_a_kind_as_one(trained):
+    n_parts = 2  # a fold and the model itself
+    for kind, n_steps in ((ModelKind.DIRECTION, None), (ModelKind.PRICE_RANGE, 6), (ModelKind.ANOMALY, 1)):
+        told = [(done, total) for step, done, total in PROGRESS if step == kind.value]
+        counts, totals = [done for done, _ in told], {total for _, total in told}
+        assert counts == sorted(counts), kind
+        assert counts[-1] == max(totals), kind
+        assert len(totals) == 1
+        assert n_steps is None or counts == list(range(1, n_parts * n_steps + 1))
 
 
 def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pytest
 
 from pipeline import run_tags
 from pipeline.definitions import defs
@@ -27,7 +26,6 @@ from pipeline.models.scaling import Scaler
 from pipeline.models.trees import Trees
 from pipeline.storage.database import Database
 from pipeline.storage.models import TrainedModel, publish
-from resources.database import ADDRESS_VARIABLE
 from tests.support.chain import FILES, rows
 from tests.support.trained_models import a_model, an_evaluation
 
@@ -154,13 +152,12 @@ def train_run(
     kinds: Sequence[ModelKind] = tuple(ModelKind),
     as_of: datetime | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """One run of the training of a week, named by its Monday, in this process.
-
-    The address comes from the environment: configuration for a run would replace what the definitions say of the lock.
-    """
-    resources = {"settings": {"config": {"changes": {**FILES, **SMALL, **(changes or {})}}}}
-    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
-        patch.setenv(ADDRESS_VARIABLE, database.address.libpq)
+    """One run of the training of a week, named by its Monday, in this process."""
+    resources = {
+        "unlocked_database": {"config": {"url": database.address.libpq}},
+        "settings": {"config": {"changes": {**FILES, **SMALL, **(changes or {})}}},
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
         return defs.resolve_job_def("train_models").execute_in_process(
             instance=instance,
             partition_key=week,

@@ -21,7 +21,6 @@ from pipeline.models.anomaly import (
 from pipeline.models.features import FEATURES
 from pipeline.models.panel import Panel
 from pipeline.models.trees import columns_of
-from pipeline.progress import watched_by
 from tests.support.model_panels import START, a_panel
 
 ALWAYS = (START - timedelta(days=1), START + timedelta(weeks=200))
@@ -192,11 +191,3 @@ def test_scoring_leaves_the_features_as_they_were(model):
     model.drivers(row)
 
     assert row[0, FEATURES.index("return_1")] == -3.0
-
-
-def test_training_tells_how_far_it_has_come(panel):
-    seen = []
-    with watched_by(lambda step, done, total: seen.append((step, done, total))):
-        fitted(panel)
-
-    assert seen == [("anomaly", 1, 2), ("anomaly", 2, 2)]

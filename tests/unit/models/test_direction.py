@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -127,7 +128,9 @@ def test_f35_a_feature_that_knows_the_next_close_is_found_by_the_judgement_of_th
     plan = TrainingPlan(weeks=N_TRAINED, folds=1, fold_weeks=1, seed=7, anomaly_share=0.01, tolerance=0.0)
     planted = replace(panel, features=peeking)
     recipe = RECIPES[ModelKind.DIRECTION]
-    evaluation = recipe.judge(planted, plan.walk(planted, START + N_WEEKS * WEEK), recipe.fit(plan), 1)
+    evaluation = recipe.judge(
+        planted, plan.walk(planted, START + N_WEEKS * WEEK), recipe.fit(plan, repeat(lambda *_: None)), 1
+    )
 
     assert evaluation.value("model", "auc").lower > 0.6
     assert leakage_alarm(evaluation).startswith("leakage_suspected(")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -19,6 +20,10 @@ from tests.support.model_panels import START, a_panel
 WEEK = timedelta(weeks=1)
 SEEN, UNTIL = 6, START + 8 * WEEK
 WITHOUT_NETWORK = [ModelKind.PRICE_RANGE, ModelKind.ANOMALY]
+
+
+def quiet(done: int, total: int) -> None:
+    """Nobody watches."""
 
 
 def a_plan(**changes) -> TrainingPlan:
@@ -91,7 +96,7 @@ def test_f35_training_is_the_same_whether_or_not_later_bars_are_there(panel, kin
     window = Period(START, until)
     recipe, plan = RECIPES[kind], a_plan()
     whole, cut = (
-        recipe.train(seen, window, plan, None).to_arrays()
+        recipe.train(seen, window, plan, quiet).to_arrays()
         for seen in (replace(panel, features=later), known_by(panel, until))
     )
 
@@ -103,7 +108,7 @@ def test_f35_training_is_the_same_whether_or_not_later_bars_are_there(panel, kin
 def test_a_window_longer_than_the_history_is_that_history(panel, kind):
     recipe, plan = RECIPES[kind], a_plan()
     long, short = (
-        recipe.train(panel, Period(after, UNTIL), plan, None).to_arrays() for after in (START - 90 * WEEK, START)
+        recipe.train(panel, Period(after, UNTIL), plan, quiet).to_arrays() for after in (START - 90 * WEEK, START)
     )
 
     assert all(np.array_equal(long[name], short[name], equal_nan=True) for name in long)
@@ -115,11 +120,11 @@ def test_the_plans_seed_and_share_reach_the_models(panel):
     rows = panel.rows(*window)
     shares = {}
     for share in (0.02, 0.05):
-        model = forest.train(panel, window, a_plan(anomaly_share=share), None)
+        model = forest.train(panel, window, a_plan(anomaly_share=share), quiet)
         shares[share] = forest.say(model, panel, rows).mean()
 
     assert shares == pytest.approx({0.02: 0.02, 0.05: 0.05}, abs=0.005)
-    seeds = [forest.train(panel, window, a_plan(seed=seed), None) for seed in (7, 8)]
+    seeds = [forest.train(panel, window, a_plan(seed=seed), quiet) for seed in (7, 8)]
     scores = [model.score(panel.features[0]) for model in seeds]
     assert not np.array_equal(*scores)
 
@@ -131,8 +136,8 @@ def test_the_plans_seed_and_share_reach_the_models(panel):
 def test_a_recipe_is_judged_by_models_of_its_own_fold(panel, kind):
     recipe, plan = RECIPES[kind], a_plan()
     folds = plan.walk(panel, UNTIL)
-    evaluation = recipe.judge(panel, folds, recipe.fit(plan), 1)
-    model = recipe.train(known_by(panel, folds[0].train_until), folds[0].train, plan, None)
+    evaluation = recipe.judge(panel, folds, recipe.fit(plan, repeat(quiet)), 1)
+    model = recipe.train(known_by(panel, folds[0].train_until), folds[0].train, plan, quiet)
     told = evaluation.predictions
     rows = told[["place", "bar"]].to_numpy()
     columns = [name for name in told.columns if name == "model" or name.startswith("model ")]
@@ -170,7 +175,7 @@ def test_an_anomaly_is_compared_by_no_loss():
 
 def test_f32_an_anomaly_of_unknown_features_is_not_said_to_be_none(panel):
     recipe = RECIPES[ModelKind.ANOMALY]
-    model = recipe.train(panel, Period(START, UNTIL), a_plan(), None)
+    model = recipe.train(panel, Period(START, UNTIL), a_plan(), quiet)
     features = panel.features.copy()
     features[1, 300, FEATURES.index("range")] = np.nan
     said = recipe.say(model, replace(panel, features=features), np.array([[0, 300], [1, 300]]))
@@ -181,7 +186,7 @@ def test_f32_an_anomaly_of_unknown_features_is_not_said_to_be_none(panel):
 @pytest.mark.parametrize("kind", WITHOUT_NETWORK)
 def test_a_stored_model_is_loaded_by_its_recipe(panel, kind):
     recipe = RECIPES[kind]
-    model = recipe.train(panel, Period(START, UNTIL), a_plan(), None)
+    model = recipe.train(panel, Period(START, UNTIL), a_plan(), quiet)
     rows = panel.rows(START, UNTIL)[:300]
     again = recipe.load(model.to_arrays())
 
