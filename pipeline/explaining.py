@@ -30,12 +30,14 @@ from pipeline.explain.explanation import (
 )
 from pipeline.explain.judgement import Company
 from pipeline.explain.rules import strategy_findings
+from pipeline.explaining_models import model_findings
 from pipeline.generation import LOOKBACK_BARS, Rules
 from pipeline.market.health import HealthStatus
-from pipeline.predicting import predictions_of
+from pipeline.predicting import Predictions, predictions_of
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings
+from pipeline.settings_sections import ModelSettings
 from pipeline.side_columns import bar_side_columns, side_columns
 from pipeline.stages import analyse_group, rules_of
 from pipeline.storage.accounts import HOUSE, read_positions, read_profile
@@ -78,7 +80,7 @@ class _Judgement:
     profile: RiskProfile
     absent: frozenset[str]
     used: SettingsUsed
-    settings: Settings  # those of today, but with the extra indicators of the time
+    settings: Settings  # those of today, but with the extra indicators and what models were to do at the time
 
 
 def explain_bar(
@@ -129,7 +131,8 @@ def explain_bar(
         judgement = _judgement(conn, settings, mine, chosen, scope, profile, close_at, remarks)
         bars = read_bars_before(conn, stored, close_at, _depths(judgement.rules))
         state = series_state_at(conn, stored.series, wanted_at)
-        bar = _evidence(database, judgement.settings, stored, close_at, bars, judgement, remarks, scope)
+        bar, predictions = _evidence(database, judgement.settings, stored, close_at, bars, judgement, remarks, scope)
+        told = model_findings(conn, database, judgement.settings, stored.series, close_at, bar.silenced_by, predictions)
         strategies = strategy_findings(bar.columns, bar.rules, bar.absent)
         signals = [*advised(bar, strategies), *other_sources(mine.candidates, key)]
         company = _company(conn, stored, close_at, chosen, scope, judgement, remarks) if signals else Company()
@@ -154,6 +157,7 @@ def explain_bar(
             live_pass_at=passed_at,
         ),
         remarks=tuple(remarks),
+        models=told,
         findings=explain(bar, strategies, signals, company, mine if _is_processed(mine, passed_at, chosen) else None),
     )
 
@@ -257,7 +261,12 @@ def _of_the_time(
             code_version=configuration.code_version,
             words=f"settings {configuration.configuration_hash}, which {made}",
         ),
-        settings.model_copy(update={"indicators": dict(past.indicators)}),
+        settings.model_copy(
+            update={
+                "indicators": dict(past.indicators),
+                "models": ModelSettings.model_validate(configuration.settings.get("models", {})),
+            }
+        ),
     )
 
 
@@ -282,23 +291,25 @@ def _evidence(
     judgement: _Judgement,
     remarks: list[str],
     scope: str,
-) -> BarEvidence:
-    """The bar as it is stored; what was not stored of it is computed from its candles."""
+) -> tuple[BarEvidence, Predictions | None]:
+    """The bar as it is stored; what was not stored of it is computed, and then what models said is given as well."""
     assert stored.first_open is not None
     columns, market, share = bars.columns, market_of(bars.candle), bars.candle["filled_share"]
+    predictions = None
     if bars.is_complete:
         group = SeriesGroup(stored.series.key.exchange, stored.series.key.timeframe, (stored.series,))
         is_default = scope == DEFAULT_SCOPE
-        columns |= bar_side_columns(
+        beside, predictions = bar_side_columns(
             database, settings, group, columns["close"].index, judgement.rules, is_default=is_default
         )
+        columns |= beside
         if is_default:
             columns |= bars.said()
         else:
             market = replace(market, is_anomalous=value_at(columns[PREDICTION + "is_anomaly"]) == 1.0)
     else:
         remarks.append("its indicators are not all stored; they are computed from the stored candles, as a replay does")
-        columns, market, share = _computed(database, settings, stored, close_at, bars, judgement.rules)
+        columns, market, share, predictions = _computed(database, settings, stored, close_at, bars, judgement.rules)
     if bars.is_complete and stored.dirty_from is not None and stored.dirty_from < close_at:
         remarks.append(
             f"candles from {stored.dirty_from:%Y-%m-%d %H:%M} on have changed since the indicators were computed; "
@@ -306,7 +317,7 @@ def _evidence(
         )
     # Strategies that are switched off are asked too, as far as anything is known to them.
     columns |= {name: columns["close"] * float("nan") for name in _depths(judgement.rules) if name not in columns}
-    return BarEvidence(
+    evidence = BarEvidence(
         series=stored.series.key,
         close_at=close_at,
         candle={name: bars.candle[name] for name in ("open", "high", "low", "close", "volume")},
@@ -318,6 +329,7 @@ def _evidence(
         absent=judgement.absent,
         profile=judgement.profile,
     )
+    return evidence, predictions
 
 
 def _computed(
@@ -327,7 +339,7 @@ def _computed(
     close_at: datetime,
     bars: StoredBars,
     rules: Rules,
-) -> tuple[Block, MarketConditions, float | None]:
+) -> tuple[Block, MarketConditions, float | None, Predictions]:
     key = stored.series.key
     last_open = close_at - key.timeframe.duration
     group = SeriesGroup(key.exchange, key.timeframe, (stored.series,))
@@ -342,7 +354,7 @@ def _computed(
         is_filled=bars.candle["is_filled"],
         block_reason=analysed.analysis.block_reasons.to_numpy(dtype=object)[-1, 0],
     )
-    return columns, market, None if isnan(share) else share
+    return columns, market, None if isnan(share) else share, predictions
 
 
 def _company(

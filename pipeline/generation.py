@@ -56,6 +56,9 @@ BarValues = Mapping[str, float | None]  # what is known about one bar, by column
 # What models say of a bar, as `BarValues` hold it: the calibrated probability of a rise, and quantiles of its range.
 PREDICTED = ("probability_up", *RANGES)
 
+# Which of them says how far the price is expected to go along an advice: one time in ten it goes further.
+REACHES: Mapping[SignalType, str] = {SignalType.BUY: "high_q90", SignalType.SELL: "low_q10"}
+
 # The description's names for what an indicator column is called here.
 PUBLISHED_NAMES = {"rsi_14": "rsi"}
 
@@ -331,11 +334,11 @@ def _priced(group: Combined, bars: Mapping[BarKey, BarValues], profile: RiskProf
 
 
 def _reach(signal_type: SignalType, values: BarValues) -> float | None:
-    """How far the next bar is expected to go along an advice: one time in ten it goes further."""
-    if signal_type is SignalType.BUY:
-        return values.get("high_q90")
-    low = values.get("low_q10")
-    return None if low is None else -low
+    """How far the next bar is expected to go along an advice, a fraction of the close."""
+    predicted = values.get(REACHES.get(signal_type, ""))
+    if predicted is None:
+        return None
+    return predicted if signal_type is SignalType.BUY else -predicted
 
 
 def _metadata(group: Combined, values: BarValues) -> dict[str, object]:

@@ -6,8 +6,9 @@ A kind of model that cannot speak is silent, and says why; the other kinds, and 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError, ModelUnavailableError
 from pipeline.domain.model import ModelKind
+from pipeline.domain.timeframe import Timeframe
 from pipeline.model_inputs import told_bars
 from pipeline.models import anomaly, price_range
 from pipeline.models.artefact import library_versions, unpack
@@ -31,11 +33,32 @@ from pipeline.storage.database import Database
 from pipeline.storage.history import BlockRequest, SeriesGroup, bar_index, read_blocks
 from pipeline.storage.models import Champion, champions, read_artefact
 from pipeline.storage.predictions import flagged_before
-from pipeline.storage.spans import Span
+from pipeline.storage.spans import Span, groups_of
 
 DIRECTIONS = ("raw_probability", "probability")
 SCORES = ("score", "is_anomaly", "is_ignored")
 COLUMNS = {ModelKind.DIRECTION: DIRECTIONS, ModelKind.PRICE_RANGE: price_range.RANGES, ModelKind.ANOMALY: SCORES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Who speaks about bars that follow one another, or why nobody does."""
+
+    bars: slice  # places in the index that was asked about
+    champion: Champion | None  # whose turn it is; None where nobody has one, or would be asked
+    model: Any  # None where nobody speaks
+    silence: str | None  # why nobody speaks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Closes of which no model of a kind spoke, both inclusive."""
+
+    kind: ModelKind
+    timeframe: Timeframe
+    first_close: datetime
+    last_close: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +67,14 @@ class Said:
 
     columns: Mapping[str, Numbers]  # (n_bars, n_symbols) each, NaN where nothing is said
     model_ids: npt.NDArray[np.object_]  # (n_bars, n_symbols), text; None where nothing is said
-    silence: str | None  # why nothing is said of the newest bar, for a reason that is no bar's own
+    voices: Sequence[Voice]  # of all the bars, oldest first
     n_unknown: int  # bars of which a feature is unknown
     n_rejected: int  # bars of which something was said that cannot be: no number, or beyond its bounds
+
+    @property
+    def silence(self) -> str | None:
+        """Why nothing is said of the newest bar, for a reason that is no bar's own."""
+        return self.voices[-1].silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +174,7 @@ def stored_predictions(
     )
     before = flagged_before(conn, group, begin, WINDOW_BARS - 1).to_numpy()
     inputs = Inputs(names=FEATURES, features=table, atr_ratio=ratios)
-    speakers = _Speakers(database, settings, group, index)
+    speakers = Speakers(database, settings, group, index)
     return _predictions(speakers, group, index, inputs, (usable & is_known(features)).to_numpy(), before)
 
 
@@ -157,8 +185,8 @@ def predictions_of(
     index = pd.DatetimeIndex(analysed.candles["close"].index)
     ratios = analysed.analysis.conditions["atr_ratio"].to_numpy().T
     before = np.zeros((0, len(analysed.group.series)), dtype=np.bool_)
-    speakers = _Speakers(database, settings, analysed.group, index)
-    if any(speakers.of(kind)[0] for kind in ModelKind):
+    speakers = Speakers(database, settings, analysed.group, index)
+    if any(voice.silence is None for kind in ModelKind for voice in speakers.of(kind)):
         features, usable = told_bars(database, analysed, reference_symbol)
         table, is_asked = stacked(features), usable.to_numpy()
     else:  # nobody need be told anything
@@ -167,8 +195,32 @@ def predictions_of(
     return _predictions(speakers, analysed.group, index, inputs, is_asked, before)
 
 
+def silences_of(database: Database, settings: Settings, spans: Sequence[Span]) -> list[Silence]:
+    """Which closes of the spans no model speaks of; one for each kind, timeframe and reason that lasts.
+
+    As the registry stands now, and whether or not anything was predicted. What keeps a single bar from being predicted
+    is none of it.
+    """
+    found = []
+    for group, members in groups_of(spans):
+        speakers = Speakers(
+            database, settings, group, bar_index(group.timeframe, first_open(members), last_open(members))
+        )
+        for kind in ModelKind:
+            for reason, voices in groupby(speakers.of(kind), key=lambda voice: voice.silence):
+                if reason is None:
+                    continue
+                places = [voice.bars for voice in voices]
+                closes = speakers.closes[[places[0].start, places[-1].stop - 1]]
+                first, last = (close.to_pydatetime() for close in closes)
+                found.append(
+                    Silence(kind=kind, timeframe=group.timeframe, first_close=first, last_close=last, reason=reason)
+                )
+    return found
+
+
 def _predictions(
-    speakers: "_Speakers",
+    speakers: "Speakers",
     group: SeriesGroup,
     index: pd.DatetimeIndex,
     inputs: Inputs,
@@ -176,79 +228,83 @@ def _predictions(
     flagged_before_index: npt.NDArray[np.bool_],
 ) -> Predictions:
     """``inputs`` may begin before ``index``; both end on the same bar."""
-    said, models = {}, {}
-    for kind in ModelKind:
-        said[kind], models[kind] = _said(kind, speakers, inputs, is_asked)
+    said = {kind: _said(kind, speakers, inputs, is_asked) for kind in ModelKind}
     scores = said[ModelKind.ANOMALY].columns
     flags = scores["is_anomaly"] == 1.0
     crowded = too_many(np.concatenate([flagged_before_index, flags]))[len(flagged_before_index) :]
     scores["is_ignored"][...] = np.where(np.isnan(scores["is_anomaly"]), np.nan, flags & crowded)
-    return Predictions(
-        group=group, index=index, said=said, drivers=_drivers(models[ModelKind.ANOMALY], inputs, flags, len(index))
-    )
+    drivers = _drivers(said[ModelKind.ANOMALY].voices, inputs, flags, len(index))
+    return Predictions(group=group, index=index, said=said, drivers=drivers)
 
 
-class _Speakers:
-    """Who speaks about which bars."""
+class Speakers:
+    """Who speaks about which of the bars that open in ``index``; models are loaded when they are first asked for."""
 
     def __init__(self, database: Database, settings: Settings, group: SeriesGroup, index: pd.DatetimeIndex) -> None:
         self.database, self.group, self.is_enabled = database, group, settings.models.is_enabled
         self.max_age = timedelta(days=settings.models.max_age_days)
         self.closes = index + group.timeframe.duration
-        self.found: dict[ModelKind, tuple[list[tuple[slice, str, Any]], str | None]] = {}
+        self.found: dict[ModelKind, list[Voice]] = {}
 
-    def of(self, kind: ModelKind) -> tuple[list[tuple[slice, str, Any]], str | None]:
-        """Stretches of bars with the id and the model that speaks about them, and why the newest bar has none."""
+    def of(self, kind: ModelKind) -> list[Voice]:
+        """The voices of a kind, oldest first; together they are about every bar."""
         if kind not in self.found:
             self.found[kind] = self._found(kind)
         return self.found[kind]
 
-    def _found(self, kind: ModelKind) -> tuple[list[tuple[slice, str, Any]], str | None]:
+    def _found(self, kind: ModelKind) -> list[Voice]:
+        end = len(self.closes)
         if not self.is_enabled:
-            return [], "switched_off"
+            return [_silent(0, end, "switched_off")]
         first, last = (instant.to_pydatetime() for instant in self.closes[[0, -1]])
         with self.database.begin() as conn:
             found = champions(conn, kind, self.group.exchange, self.group.timeframe, first, last)
-        stretches, silence = [], "no_model"
-        for place, champion in enumerate(found):
-            since = int(self.closes.searchsorted(pd.Timestamp(champion.effective_from)))
-            successor = found[place + 1].effective_from if place + 1 < len(found) else None
-            until = len(self.closes) if successor is None else int(self.closes.searchsorted(pd.Timestamp(successor)))
-            fresh = int(self.closes.searchsorted(pd.Timestamp(champion.trained_through + self.max_age), side="right"))
-            silence = f"model_expired({champion.trained_through:%Y-%m-%d})" if fresh < until else ""
-            if since >= min(until, fresh):
-                continue
-            try:
-                model = load_model(self.database, kind, champion)
-            except ModelUnavailableError as error:
-                silence = error.reason
-                continue
-            stretches.append((slice(since, min(until, fresh)), str(champion.model_id), model))
-        return stretches, silence or None
+        begins = [*(self._place(champion.effective_from) for champion in found), end]
+        voices = [_silent(0, begins[0], "no_model")]
+        for champion, since, until in zip(found, begins, begins[1:], strict=False):
+            expires = self._place(champion.trained_through + self.max_age, side="right")
+            fresh = max(since, min(until, expires))
+            if since < fresh:
+                voices.append(self._voice(kind, champion, since, fresh))
+            voices.append(_silent(fresh, until, f"model_expired({champion.trained_through:%Y-%m-%d})", champion))
+        return [voice for voice in voices if voice.bars.start < voice.bars.stop]
+
+    def _voice(self, kind: ModelKind, champion: Champion, since: int, until: int) -> Voice:
+        try:
+            model = load_model(self.database, kind, champion)
+        except ModelUnavailableError as error:
+            return _silent(since, until, error.reason, champion)
+        return Voice(bars=slice(since, until), champion=champion, model=model, silence=None)
+
+    def _place(self, instant: datetime, side: Literal["left", "right"] = "left") -> int:
+        return int(self.closes.searchsorted(pd.Timestamp(instant), side=side))
 
 
-def _said(
-    kind: ModelKind, speakers: _Speakers, inputs: Inputs, is_asked: npt.NDArray[np.bool_]
-) -> tuple[Said, list[tuple[slice, Any]]]:
-    """What one kind says of the bars that are asked about, and the models that said it."""
+def _silent(since: int, until: int, reason: str, champion: Champion | None = None) -> Voice:
+    return Voice(bars=slice(since, until), champion=champion, model=None, silence=reason)
+
+
+def _said(kind: ModelKind, speakers: Speakers, inputs: Inputs, is_asked: npt.NDArray[np.bool_]) -> Said:
+    """What one kind says of the bars that are asked about."""
     columns = {name: np.full(is_asked.shape, np.nan) for name in COLUMNS[kind]}
     model_ids = np.full(is_asked.shape, None, dtype=object)
-    stretches, silence = speakers.of(kind)
+    voices = speakers.of(kind)
     n_rejected = 0
     offset = inputs.features.shape[1] - len(is_asked)
-    for stretch, model_id, model in stretches:
-        bars, places = np.nonzero(is_asked[stretch])
-        bars += stretch.start
-        answers, is_sound = _asked(kind, model, inputs, np.column_stack([places, bars + offset]))
+    for voice in voices:
+        if voice.champion is None or voice.silence is not None:
+            continue
+        bars, places = np.nonzero(is_asked[voice.bars])
+        bars += voice.bars.start
+        answers, is_sound = _asked(kind, voice.model, inputs, np.column_stack([places, bars + offset]))
         bars, places = bars[is_sound], places[is_sound]
         n_rejected += int((~is_sound).sum())
         for name, values in answers.items():
             columns[name][bars, places] = values[is_sound]
-        model_ids[bars, places] = model_id
-    said = Said(
-        columns=columns, model_ids=model_ids, silence=silence, n_unknown=int((~is_asked).sum()), n_rejected=n_rejected
+        model_ids[bars, places] = str(voice.champion.model_id)
+    return Said(
+        columns=columns, model_ids=model_ids, voices=voices, n_unknown=int((~is_asked).sum()), n_rejected=n_rejected
     )
-    return said, [(stretch, model) for stretch, _, model in stretches]
 
 
 def _asked(kind: ModelKind, model: Any, inputs: Inputs, rows: Rows) -> tuple[dict[str, Numbers], npt.NDArray[np.bool_]]:
@@ -266,17 +322,17 @@ def _asked(kind: ModelKind, model: Any, inputs: Inputs, rows: Rows) -> tuple[dic
 
 
 def _drivers(
-    models: Sequence[tuple[slice, Any]], inputs: Inputs, flags: npt.NDArray[np.bool_], n_bars: int
+    voices: Sequence[Voice], inputs: Inputs, flags: npt.NDArray[np.bool_], n_bars: int
 ) -> dict[tuple[int, int], str]:
     found: dict[tuple[int, int], str] = {}
     offset = inputs.features.shape[1] - n_bars
-    for stretch, model in models:
-        bars, places = np.nonzero(flags[stretch])
-        bars += stretch.start
+    for voice in voices:
+        bars, places = np.nonzero(flags[voice.bars])
+        bars += voice.bars.start
         if len(bars):
             for key, drivers in zip(
                 zip(bars.tolist(), places.tolist(), strict=True),
-                model.drivers(inputs.features[places, bars + offset]),
+                voice.model.drivers(inputs.features[places, bars + offset]),
                 strict=True,
             ):
                 found[key] = json.dumps([{"feature": name, "part": round(part, 4)} for name, part in drivers[:3]])

@@ -46,18 +46,19 @@ def side_columns(
 
 def bar_side_columns(
     database: Database, settings: Settings, group: SeriesGroup, index: pd.Index, rules: Rules, *, is_default: bool
-) -> Block:
+) -> tuple[Block, Predictions | None]:
     """`side_columns` of one series, as they were when its last bar in ``index`` was judged.
 
     The stored ones are those of the default scope, made by its newest settings, and perhaps not for this bar; so those
     of a named replay, those of extra indicators, and what is not stored are computed. What models said of a bar of the
-    default scope is not among them: it stands beside its candle, and what was not said then is not said later.
+    default scope is not among them: it stands beside its candle, and what was not said then is not said later. What
+    they said of the bars of a replay is given with them.
     """
     depths = {name: depth for name, depth in column_depths(rules).items() if is_beside(name)}
     if is_default:
         depths = {name: depth for name, depth in depths.items() if not name.startswith(PREDICTION)}
-    if not depths:
-        return {}
+    if is_default and not depths:
+        return {}, None
     last = pd.Timestamp(index[-1]).to_pydatetime()
     if is_default and not any(name.startswith(EXTRA) for name in depths):
         higher = rules.context.higher_timeframes.get(group.timeframe)
@@ -65,11 +66,11 @@ def bar_side_columns(
             database, group, depths, last, last, reference_symbol=rules.context.reference_symbol, higher=higher
         )
         if not any(frame.iloc[-1].isna().any() for frame in found.values()):
-            return {name: frame.reindex(index) for name, frame in found.items()}
+            return {name: frame.reindex(index) for name, frame in found.items()}, None
     analysed = analyse_group(database, group, last - LOOKBACK_BARS * group.timeframe.duration, last)
     predictions = predictions_of(database, settings, analysed, rules.context.reference_symbol)
     found = side_columns(database, settings, analysed, rules, predictions)
-    return {name: frame.reindex(index) for name, frame in found.items()}
+    return {name: frame.reindex(index) for name, frame in found.items()}, None if is_default else predictions
 
 
 def extra_columns(database: Database, extras: Sequence[ExtraIndicator], group: SeriesGroup, index: pd.Index) -> Block:

@@ -14,12 +14,13 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.explain.explanation import Explanation
 from pipeline.explain.judgement import CandidateFinding, ConflictFinding, ExposureFinding
+from pipeline.explain.models import drivers_in_words
 from pipeline.explain.rules import StrategyFinding, Verdict
 from pipeline.explaining import explain_bar
 from pipeline.settings import load_settings
 from pipeline.storage.accounts import HOUSE
 from pipeline.storage.universe import exchange_meant
-from pipeline.strategies.checks import written
+from pipeline.strategies.checks import rounded, written
 
 FACT = (Column(title="fact"), Column(title="value", wraps=True))
 BLANK = " "  # as in the row above
@@ -87,6 +88,8 @@ def _show(found: Explanation) -> None:
         click.echo(f"note: {remark}")
     _section("Bar")
     show_table(FACT, list(_bar_facts(found)))
+    _section("Models")
+    show_table(FACT, list(_model_facts(found)))
     _section("Strategies")
     _show_strategies(findings.strategies)
     if findings.candidates:
@@ -140,6 +143,13 @@ def _short_histories(found: Explanation) -> Iterator[str]:
         yield f"{', '.join(columns)}: {word}, {reason}"
 
 
+def _model_facts(found: Explanation) -> Iterator[tuple[str, str]]:
+    for each in found.models:
+        yield each.kind, each.words
+        if each.drivers:
+            yield "drivers", f"{drivers_in_words(each.drivers)}: how much lower the score would be without each"
+
+
 def _show_strategies(strategies: Sequence[StrategyFinding]) -> None:
     """One line for each strategy, then what each asks of the bar."""
     show_table(
@@ -154,8 +164,8 @@ def _show_strategies(strategies: Sequence[StrategyFinding]) -> None:
             (
                 each.key,
                 f"{each.verdict.value}, else {each.would_say}" if _is_muted(each) else each.verdict.value,
-                None if each.strength is None else written(each.strength),
-                None if each.confidence is None else written(each.confidence),
+                None if each.strength is None else rounded(each.strength),
+                None if each.confidence is None else rounded(each.confidence),
                 ", ".join(f"{name} {value}" for name, value in each.parameters.items()) or None,
             )
             for each in strategies
@@ -211,8 +221,8 @@ def _show_risk(found: Explanation) -> None:
         [
             (
                 f"{each.strategy} {each.signal_type}",
-                written(each.strength),
-                written(each.confidence),
+                rounded(each.strength),
+                rounded(each.confidence),
                 "kept" if each.is_kept else f"dropped: {', '.join(each.reasons)}",
                 each.description,
             )
@@ -233,7 +243,8 @@ def _show_risk(found: Explanation) -> None:
     conflict = found.findings.conflict
     if conflict is not None:
         click.echo(
-            f"\nconflict: BUY scores {written(conflict.buy_score)}, SELL {written(conflict.sell_score)}; "
+            f"\nconflict: BUY scores {rounded(conflict.buy_score, conflict.sell_score)}, "
+            f"SELL {rounded(conflict.sell_score, conflict.buy_score)}; "
             f"policy {conflict.policy}: {_end_of_conflict(conflict, found.findings.exposure)}"
         )
 
@@ -252,25 +263,31 @@ def _end_of_conflict(conflict: ConflictFinding, exposure: ExposureFinding | None
 
 
 def _show_exposure(found: ExposureFinding) -> None:
+    weight = rounded(
+        found.weight,
+        found.max_asset_exposure - found.asset_exposure,
+        found.max_total_exposure - found.total_exposure,
+    )
+
     def line(name: str, tied_up: float, limit: float) -> tuple[str, str]:
         word = "exceeds" if f"{name}_exposure" in found.reasons else "fits into"
         return (
             f"{found.asset if name == 'asset' else 'all assets'}",
-            f"{written(tied_up)} tied up + {written(found.weight)} {word} {written(limit)}",
+            f"{rounded(tied_up, limit - found.weight)} tied up + {weight} {word} {written(limit)}",
         )
 
     rows = [
         ("verdict", "kept" if found.is_kept else f"dropped: {', '.join(found.reasons)}"),
         (
             "weight",
-            f"{written(found.position_size)} x confidence {written(found.confidence)} = {written(found.weight)}",
+            f"{written(found.position_size)} x confidence {rounded(found.confidence)} = {weight}",
         ),
         line("asset", found.asset_exposure, found.max_asset_exposure),
         line("total", found.total_exposure, found.max_total_exposure),
     ]
     held: dict[str, list[str]] = {}
     for each in found.holdings:
-        words = (each.symbol, each.timeframe, written(each.weight))
+        words = (each.symbol, each.timeframe, rounded(each.weight))
         held.setdefault(each.kind, []).append(" ".join(filter(None, words)))
     rows += [(kind, ", ".join(names)) for kind, names in held.items()]
     show_table(FACT, rows)
@@ -286,7 +303,7 @@ def _show_aggregation(found: Explanation) -> None:
         show_table(
             columns,
             [
-                (c.strategy, c.source, written(c.weight), written(c.strength), written(c.confidence))
+                (c.strategy, c.source, rounded(c.weight), rounded(c.strength), rounded(c.confidence))
                 for c in each.components
             ],
         )
@@ -310,9 +327,15 @@ def _show_prices(found: Explanation) -> None:
         rows.append((f"{several}entry", f"{written(each.entry_price)}, the close"))
         rows.append((f"{several}R", each.risk_step))
         if each.stop_loss_price is not None:
-            rows.append((f"{several}stop", f"{written(each.stop_loss_price)}, 1 R against it"))
+            rows.append((f"{several}stop", f"{rounded(each.stop_loss_price, each.entry_price)}, 1 R against it"))
         for number, (name, price) in enumerate((each.target_prices or {}).items(), start=1):
-            rows.append((f"{several}{name}", f"{written(price)}, {number} R along it"))
+            if each.aim is None or each.aim_step is None:
+                how = f"{number} R along it"
+            elif number == 1:
+                how = f"{rounded(each.aim)} along it, {each.aim_step}"
+            else:
+                how = f"{number} times as far as tp1"
+            rows.append((f"{several}{name}", f"{rounded(price, each.entry_price)}, {how}"))
         bars = "1 bar" if each.expiry_bars == 1 else f"{each.expiry_bars} bars"
         rows.append((f"{several}expires", f"{instant(each.expires_at)}, {bars} after the close"))
     show_table(FACT, rows)

@@ -1,5 +1,6 @@
 """`signals run`, `backfill`, `replay`, `demo`: the chain, now, over days, under a name, and on show."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 DEMO_DAYS = 3
 DEMO_SIGNALS = 15
+UNSKILLED = {"training.needs_skill": "false"}  # the simulated market has little to learn, and all parts are to be seen
 LOOK_FURTHER = """\
 Look further     signals list --exchange {exchange} --origin replay --all    every signal with its description
                  signals sql "SELECT * FROM v_indicators LIMIT 5"
+                 signals models                                             how models were judged, and which speaks
                  signals up                                                 the Dagster UI, and a run at every close
 Your own data    signals import candles PATH --exchange NAME
 Go live          signals symbols --exchange binance --top 20                suggests symbols and settings"""
@@ -92,7 +95,10 @@ def backfill_command(
         if fetch:
             _check_has_candles(database, settings, first, last)
             _tell_late_beginnings(database, settings, first)
+        silences = list(_silences(database, settings, first, last))
     _tell(report, as_json)
+    for each in silences:
+        display.remark(each)
 
 
 @click.command("replay")
@@ -125,6 +131,7 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
         with display.progress("replay") as bar, progress.watched_by(lambda step, done, total: bar(done, total, step)):
             result = replay(database, settings, exchange, name, start, end, started)
         seconds = (datetime.now(UTC) - started).total_seconds()
+        silences = list(_silences(database, settings, first, last))
     numbers: dict[str, Any] = {
         "scope": result.scope,
         "series": result.n_series,
@@ -146,6 +153,8 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
             f"{name} held rows of other settings; those of these days were replaced, those of other days stay as they "
             "are. A name for each setting keeps both"
         )
+    for each in silences:
+        display.remark(each)
 
 
 @click.command("demo")
@@ -184,7 +193,7 @@ def demo_command(exchange_url: str | None) -> None:
                 f"3/5 training models on the weeks up to {week:%Y-%m-%d}, as the schedule does it on Mondays"
             )
             key = f"{week - timedelta(weeks=1):%Y-%m-%d}"
-            _show_models(run_job(instance, TRAINING_JOB, {}, partition_key=key, changes=changes))
+            _show_models(run_job(instance, TRAINING_JOB, {}, partition_key=key, changes=changes | UNSKILLED))
             display.remark(f"4/5 recomputing the last {DEMO_DAYS} days of twelve coins")
             show_report(run_chain(instance, tags, changes=changes))
             display.remark("5/5 one live pass, as the schedule does it at every close")
@@ -279,6 +288,35 @@ def _tell_late_beginnings(database: "Database", settings: Settings, first: datet
         display.remark(
             f"{len(late)} of {len(extents)} series begin after {start:%Y-%m-%d}, the last {key} with the bar of "
             f"{began:%Y-%m-%d %H:%M}: it was listed then, or the exchange gives no older candles"
+        )
+
+
+def _silences(database: "Database", settings: Settings, first: datetime, last: datetime) -> Iterator[str]:
+    """Of which closes no model spoke, and why: silence must not look like having no opinion."""
+    from pipeline.generation import column_depths
+    from pipeline.predicting import silences_of
+    from pipeline.stages import rules_of
+    from pipeline.storage.models import list_models
+    from pipeline.storage.spans import window_spans
+    from pipeline.storage.universe import exchange_of, universe
+    from pipeline.strategies.columns import PREDICTION
+
+    if not settings.models.is_enabled:
+        return  # as was asked for
+    start, end = _bounds(first, last)
+    with database.begin() as conn:
+        exchange = exchange_of(conn, settings.market)
+        series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)
+        spans = window_spans(conn, series, start - RESOLUTION, end - RESOLUTION)
+        has_models = bool(list_models(conn, exchange=exchange, limit=1))
+    if not has_models:
+        if any(name.startswith(PREDICTION) for name in column_depths(rules_of(settings))):
+            yield f"no model spoke: there is none of {exchange} yet; `signals train` makes them"
+        return
+    for each in silences_of(database, settings, spans):
+        yield (
+            f"{each.kind} {each.timeframe}: no model spoke of {display.instant(each.first_close)} to "
+            f"{display.instant(each.last_close)}: {each.reason}"
         )
 
 

@@ -16,10 +16,10 @@ from pipeline.aggregation import (
     weights_of,
 )
 from pipeline.domain.signal import SignalType, TradingSignal
-from pipeline.generation import BarValues, Rules
+from pipeline.generation import REACHES, BarValues, Rules
 from pipeline.pricing import HOUSE_RULES
 from pipeline.risk.profile import RiskProfile
-from pipeline.strategies.checks import written
+from pipeline.strategies.checks import rounded, written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,9 @@ class Pricing:
     risk: float | None  # R; None for an ALERT
     risk_step: str
     stop_loss_price: float | None
-    target_prices: Mapping[str, float] | None
+    target_prices: Mapping[str, float] | None  # at 1, 2 and 3 aims
+    aim: float | None  # R, or the predicted reach of the next bar where that is nearer and the settings ask for it
+    aim_step: str | None  # by which prediction the targets were drawn in; None where the aim is R
     created_at: datetime
     expiry_bars: int
     expires_at: datetime
@@ -119,8 +121,8 @@ def _aggregation(signal: TradingSignal, group: Combined, place: int, n_at_close:
             "strength": _mean([(c.weight, c.strength) for c in components], signal.strength),
             "base_confidence": _mean([(c.weight, c.confidence) for c in components], signal.base_confidence),
             "agreement_boost": _boost(signal, len(group.sources), rules),
-            "confidence": f"min({written(signal.base_confidence)} + {written(signal.agreement_boost)}, 1)"
-            f" = {written(signal.confidence)}",
+            "confidence": f"min({rounded(signal.base_confidence)} + {rounded(signal.agreement_boost)}, 1)"
+            f" = {rounded(signal.confidence)}",
             "rank_score": _rank(signal, components, is_weighed=weigh is not None),
         },
     )
@@ -128,26 +130,26 @@ def _aggregation(signal: TradingSignal, group: Combined, place: int, n_at_close:
 
 def _mean(parts: Sequence[tuple[float, float]], result: float) -> str:
     if len(parts) == 1:
-        return f"{written(result)}, of its only component"
+        return f"{rounded(result)}, of its only component"
     total = fsum(weight for weight, _ in parts)
-    products = " + ".join(f"{written(weight)} x {written(value)}" for weight, value in parts)
-    return f"({products}) / {written(total)} = {written(result)}"
+    products = " + ".join(f"{rounded(weight)} x {rounded(value)}" for weight, value in parts)
+    return f"({products}) / {rounded(total)} = {rounded(result)}"
 
 
 def _boost(signal: TradingSignal, n_sources: int, rules: Rules) -> str:
     kinds = "1 kind of source" if n_sources == 1 else f"{n_sources} kinds of source agree"
-    return f"{written(signal.agreement_boost)}, for {kinds} (boost {Boost(rules.boost).value})"
+    return f"{rounded(signal.agreement_boost)}, for {kinds} (boost {Boost(rules.boost).value})"
 
 
 def _rank(signal: TradingSignal, components: Sequence[Component], *, is_weighed: bool) -> str:
     sums = (
-        f"{written(CONFIDENCE_SHARE)} x {written(signal.confidence)}"
-        f" + {written(STRENGTH_SHARE)} x {written(signal.strength)}"
+        f"{rounded(CONFIDENCE_SHARE)} x {rounded(signal.confidence)}"
+        f" + {rounded(STRENGTH_SHARE)} x {rounded(signal.strength)}"
     )
     if not is_weighed:
-        return f"{sums} = {written(signal.rank_score)}"
+        return f"{sums} = {rounded(signal.rank_score)}"
     mean = fsum(c.weight for c in components) / len(components)
-    return f"({sums}) x {written(mean)} / {written(PREFERRED_WEIGHT)} = {written(signal.rank_score)}"
+    return f"({sums}) x {rounded(mean)} / {rounded(PREFERRED_WEIGHT)} = {rounded(signal.rank_score)}"
 
 
 def pricings(signals: Iterable[TradingSignal], bar: BarValues, profile: RiskProfile, rules: Rules) -> list[Pricing]:
@@ -157,6 +159,9 @@ def pricings(signals: Iterable[TradingSignal], bar: BarValues, profile: RiskProf
         risk, step = (None, "an ALERT has an entry only")
         if signal.signal_type is not SignalType.ALERT:
             risk, step = risk_of(signal.entry_price, bar["atr_14"], profile.stop_atr_multiple)
+        aim, aim_step = (
+            (risk, None) if risk is None else aim_of(signal.signal_type, signal.entry_price, risk, bar, rules)
+        )
         timeframe = signal.series.timeframe
         found.append(
             Pricing(
@@ -168,6 +173,8 @@ def pricings(signals: Iterable[TradingSignal], bar: BarValues, profile: RiskProf
                 risk_step=step,
                 stop_loss_price=signal.stop_loss_price,
                 target_prices=signal.target_prices,
+                aim=aim,
+                aim_step=aim_step,
                 created_at=signal.created_at,
                 expiry_bars=rules.expiry_bars.get(timeframe, 1),
                 expires_at=signal.expires_at,
@@ -181,11 +188,24 @@ def risk_of(close: float, atr: float | None, multiple: float) -> tuple[float, st
     limits = HOUSE_RULES
     if atr is None:
         risk = limits.risk_without_atr * close
-        return risk, f"{limits.risk_without_atr:.1%} of the entry, as ATR 14 is unknown = {written(risk)}"
+        return risk, f"{limits.risk_without_atr:.1%} of the entry, as ATR 14 is unknown = {rounded(risk)}"
     wanted, least, most = multiple * atr, limits.min_risk * close, limits.max_risk * close
-    step = f"{written(multiple)} x ATR 14 {written(atr)} = {written(wanted)}"
+    step = f"{written(multiple)} x ATR 14 {rounded(atr)} = {rounded(wanted, least, most)}"
     if wanted < least:
-        return least, f"{step}, raised to {limits.min_risk:.1%} of the entry = {written(least)}"
+        return least, f"{step}, raised to {limits.min_risk:.1%} of the entry = {rounded(least, wanted)}"
     if wanted > most:
-        return most, f"{step}, cut to {limits.max_risk:.1%} of the entry = {written(most)}"
+        return most, f"{step}, cut to {limits.max_risk:.1%} of the entry = {rounded(most, wanted)}"
     return wanted, step
+
+
+def aim_of(
+    signal_type: SignalType, close: float, risk: float, bar: BarValues, rules: Rules
+) -> tuple[float, str | None]:
+    """How far off the first target lies, in quote currency, and what drew it in; `pricing.prices` places it by that."""
+    name = REACHES[signal_type]
+    predicted = bar.get(name) if rules.tighten_targets else None
+    reach = 0.0 if predicted is None else abs(predicted) * close
+    is_along = predicted is not None and (predicted > 0.0) == (signal_type is SignalType.BUY)
+    if predicted is None or not is_along or not 0.0 < reach < risk:
+        return risk, None
+    return reach, f"drawn in to the predicted {name} {100.0 * predicted:+.3g} %"

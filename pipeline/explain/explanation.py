@@ -28,6 +28,7 @@ from pipeline.explain.judgement import (
     exposure_finding,
     volatility_in_words,
 )
+from pipeline.explain.models import ModelFinding
 from pipeline.explain.rules import ShortHistory, StrategyFinding, Verdict, short_histories
 from pipeline.generation import BarKey, Decision, Rules, advice_of, by_bar, finish, judge
 from pipeline.risk.conditions import MarketConditions
@@ -147,6 +148,7 @@ class Explanation:
     settings: SettingsUsed
     state: State
     stored: StoredFinding
+    models: tuple[ModelFinding, ...]  # one of each kind
     remarks: tuple[str, ...]  # what else must be known to read the rest rightly
     findings: Findings
 

@@ -24,7 +24,7 @@ from pipeline.risk.filters import (
     outside_trading_hours,
 )
 from pipeline.risk.profile import RiskProfile
-from pipeline.strategies.checks import written
+from pipeline.strategies.checks import rounded, written
 from pipeline.strategies.higher_timeframe import TREND
 
 EXPOSURE_REASONS = frozenset({"asset_exposure", "total_exposure"})
@@ -152,7 +152,8 @@ def _trend_finding(
 
 
 def _confidence(signal: Signal, profile: RiskProfile, market: MarketConditions) -> tuple[str, str]:
-    return f"confidence {written(signal.confidence)}", f"at least {written(profile.min_signal_confidence)}"
+    least = profile.min_signal_confidence
+    return f"confidence {rounded(signal.confidence, least)}", f"at least {written(least)}"
 
 
 def volatility_in_words(market: MarketConditions) -> str:
@@ -162,12 +163,13 @@ def volatility_in_words(market: MarketConditions) -> str:
         return f"volatile: a model calls the bar an anomaly; else {usual}"
     if market.atr_ratio is None:
         return "unknown: ATR 14 is not known"
-    ratio = f"ATR/close {written(market.atr_ratio)}"
     if market.threshold is None or market.median_ratio is None:
-        return f"unknown: {ratio}, {market.bars} of {MIN_BARS} bars"
-    word = "volatile" if market.is_volatile else "not volatile"
+        return f"unknown: ATR/close {rounded(market.atr_ratio)}, {market.bars} of {MIN_BARS} bars"
+    word, multiple = "volatile" if market.is_volatile else "not volatile", MEDIAN_MULTIPLE * market.median_ratio
     return (
-        f"{word}: {ratio}, 95th percentile {written(market.threshold)}, median {written(market.median_ratio)}"
+        f"{word}: ATR/close {rounded(market.atr_ratio, market.threshold, multiple)}, "
+        f"95th percentile {rounded(market.threshold, market.atr_ratio)}, "
+        f"median {rounded(market.median_ratio, market.atr_ratio / MEDIAN_MULTIPLE)}"
         f" of {market.bars} bars"
     )
 

@@ -48,6 +48,26 @@ def written(value: float) -> str:
     return f"{value:.15g}" if isfinite(value) and float(f"{value:.15g}") == value else repr(value)
 
 
+def rounded(value: float, *limits: float) -> str:
+    """A number in six digits that matter, as a person reads it; from 1,000 on in two decimals.
+
+    In every digit that it has (`written`) where fewer would put it on another side of one of the ``limits`` that it was
+    compared with, however those are written.
+    """
+    short = _short(value)
+    is_told = all(
+        (short < other, short > other) == (value < limit, value > limit)
+        for limit in limits
+        if not isnan(limit)
+        for other in (limit, _short(limit))
+    )
+    return written(short if is_told else value)
+
+
+def _short(value: float) -> float:
+    return round(value, 2) if abs(value) >= 1000.0 else float(f"{value:.6g}")
+
+
 def value_at(frame: pd.DataFrame, place: int = -1) -> float:
     """The value of the only symbol on one bar, the last one by default; NaN is unknown."""
     return float(frame.to_numpy()[place, 0])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
-from pipeline.strategies.checks import Check, value_at, written
+from pipeline.strategies.checks import Check, rounded, value_at
 from pipeline.strategies.columns import PREDICTION
 from pipeline.strategies.crossing import ALERT, as_alerts
 from pipeline.strategies.definition import Fraction, StrategyParameters, strategy
@@ -33,7 +33,7 @@ def _checks(columns: Block, parameters: MarketAnomalyParameters) -> tuple[Check,
         Check(
             side=ALERT,
             asks="flag of the anomaly model",
-            found=f"{word}, score {written(value_at(columns[SCORE]))}",
+            found=f"{word}, score {rounded(value_at(columns[SCORE]))}",
             wanted="flagged",
             is_met=None if isnan(flag) else flag == 1.0,
         ),

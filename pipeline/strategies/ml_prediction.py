@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
-from pipeline.strategies.checks import Check, value_at, written
+from pipeline.strategies.checks import Check, rounded, value_at, written
 from pipeline.strategies.columns import PREDICTION
 from pipeline.strategies.crossing import BUY, SELL, as_sides
 from pipeline.strategies.definition import StrategyParameters, strategy
@@ -56,7 +56,7 @@ def _checks(columns: Block, parameters: MlPredictionParameters) -> tuple[Check, 
         Check(
             side=side,
             asks="calibrated probability that the next close is higher",
-            found=written(found),
+            found=rounded(found, high, low),
             wanted=f"{word} {written(limit)}",
             is_met=None if isnan(found) else is_beyond,
         )

@@ -26,12 +26,13 @@ FAMILIES = {"trend_following": ("SMA_CROSSOVER", "MACD_CROSSOVER"), "mean_revers
 
 
 def explained(signals: list[Signal], **changes: Any) -> tuple[list[Aggregation], list[Pricing]]:
+    values = VALUES | changes.pop("bar", {})
     rules = Rules(**{"parameters": PARAMETERS, "families": FAMILIES, **changes})
     conditions = {(s.series, s.created_at): MarketConditions() for s in signals}
     decisions = judge(signals, conditions, HOUSE, rules)
-    bars = dict.fromkeys(conditions, VALUES)
+    bars = dict.fromkeys(conditions, values)
     finished = finish([d.signal for d in decisions if d.is_kept], bars, HOUSE, rules)
-    return aggregations(finished, combined(decisions, rules), rules), pricings(finished, VALUES, HOUSE, rules)
+    return aggregations(finished, combined(decisions, rules), rules), pricings(finished, values, HOUSE, rules)
 
 
 def result(step: str) -> tuple[float, float]:
@@ -61,9 +62,17 @@ def test_each_sum_that_is_shown_adds_up(signals, boost, preference):
     (found,), _ = explained(signals, boost=boost, strategy_preference=preference)
     for name in ("strength", "base_confidence", "confidence", "rank_score"):
         left, right = result(found.steps[name])
-        assert left == pytest.approx(right, abs=1e-12)
-        assert right == getattr(found, name)
+        assert left == pytest.approx(right, abs=2e-6)  # it is told in six digits
+        assert right == pytest.approx(getattr(found, name), rel=1e-6)
     assert found.steps["agreement_boost"].startswith(f"{found.agreement_boost:g},")
+
+
+def test_sums_are_told_without_the_noise_of_floating_point():
+    advice = a_signal(strategy="ML_PREDICTION", source=Source.ML_MODEL, strength=0.7446504, confidence=1.0 - 0.379458)
+    (found,), _ = explained([advice])
+    assert found.steps["base_confidence"] == "0.620542, of its only component"
+    assert found.steps["rank_score"] == "0.7 x 0.620542 + 0.3 x 0.74465 = 0.657775"
+    assert found.confidence == 1.0 - 0.379458
 
 
 def test_a_preferred_source_weighs_double_and_is_seen_to():
@@ -111,6 +120,26 @@ def test_the_distance_that_is_shown_is_the_one_that_places_stop_and_targets(clos
 )
 def test_the_distance_says_which_rule_gave_it(atr, step):
     assert risk_of(100.0, atr, 1.5)[1] == step
+
+
+@pytest.mark.parametrize("is_asked_for", [True, False])
+@pytest.mark.parametrize("kind", [SignalType.BUY, SignalType.SELL])
+@pytest.mark.parametrize("high", [0.0105, 0.5, -0.001, 0.0, None])
+def test_the_aim_that_is_shown_is_the_one_that_places_the_targets(kind, high, is_asked_for):
+    low = None if high is None else -high
+    bar = {"high_q90": high, "low_q10": low}
+    _, (found,) = explained([a_signal(signal_type=kind)], tighten_targets=is_asked_for, bar=bar)
+    side = 1.0 if kind is SignalType.BUY else -1.0
+    assert found.target_prices == {f"tp{times}": 100.0 + side * float(times) * found.aim for times in (1, 2, 3)}
+    assert (found.aim_step is not None) == (found.aim < found.risk) == (is_asked_for and high == 0.0105)
+
+
+def test_targets_that_were_drawn_in_say_by_what():
+    drawn = {"tighten_targets": True, "bar": {"high_q90": 0.0105, "low_q10": -0.0082}}
+    _, (buy,) = explained([a_signal()], **drawn)
+    _, (sell,) = explained([a_signal(signal_type=SignalType.SELL)], **drawn)
+    assert buy.aim_step == "drawn in to the predicted high_q90 +1.05 %"
+    assert sell.aim_step == "drawn in to the predicted low_q10 -0.82 %"
 
 
 def test_prices_say_until_when_a_signal_stands():
