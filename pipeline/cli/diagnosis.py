@@ -1,6 +1,7 @@
 """What `signals doctor` finds: facts about what is stored, and the problems that a person must act on.
 
-A problem is a sentence that says what to do. Whatever mends itself with the next run is a fact and no problem.
+A problem is a sentence that says what to do. Whatever mends itself with the next run is a fact and no problem; a hint
+is good to know, and nothing is wrong without it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -11,11 +12,13 @@ from sqlalchemy import RowMapping
 from pipeline.cli.display import instant
 from pipeline.cli.reachability import examine_exchange
 from pipeline.cli.session import open_database
+from pipeline.cli.speaking import examine_models
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import HealthStatus
 from pipeline.settings import Settings, config_file
+from pipeline.storage.models import list_models
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
 from pipeline.storage.universe import exchange_of, wanted_series
 
@@ -24,15 +27,20 @@ BLOCKED_NAMED = 3  # symbols that share a reason
 
 def examine(settings: Settings) -> dict[str, Any]:
     """Everything that `signals doctor` finds, with the problems that a person must act on."""
-    with open_database(settings) as database, database.begin() as conn:
-        server, schema = versions(conn)
-        series, jumps, refused = series_overview(conn), open_jumps(conn), quarantine_counts(conn)
-        address = str(database.address)
-        try:
-            exchange, problems = exchange_of(conn, settings.market), []
-            wanted = wanted_series(conn, settings.market, exchange)
-        except ConfigurationError as error:
-            exchange, problems, wanted = None, [str(error)], []
+    with open_database(settings) as database:
+        with database.begin() as conn:
+            server, schema = versions(conn)
+            series, jumps, refused = series_overview(conn), open_jumps(conn), quarantine_counts(conn)
+            address = str(database.address)
+            try:
+                exchange, problems = exchange_of(conn, settings.market), []
+                wanted = wanted_series(conn, settings.market, exchange)
+            except ConfigurationError as error:
+                exchange, problems, wanted = None, [str(error)], []
+            models = [] if exchange is None else list_models(conn, exchange=exchange)
+        timeframes = {_key(row).timeframe for row in series if row["bars"] and _key(row) in wanted}
+        asked = sorted(timeframes, key=lambda timeframe: timeframe.duration)
+        silent, hints = examine_models(database, models, settings, asked) if asked else ([], [])
     reach, unreachable = examine_exchange(settings)
     return {
         "settings": str(config_file()) if config_file().is_file() else "defaults and environment",
@@ -46,7 +54,8 @@ def examine(settings: Settings) -> dict[str, Any]:
         "series": [dict(row) for row in series],
         "price_jumps": [dict(row) for row in jumps],
         "quarantine": [dict(row) for row in refused],
-        "problems": [*problems, *unreachable, *_problems(settings, exchange, wanted, series, jumps)],
+        "problems": [*problems, *unreachable, *_problems(settings, exchange, wanted, series, jumps), *silent],
+        "hints": hints,
     }
 
 

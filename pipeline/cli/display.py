@@ -215,16 +215,17 @@ def progress(label: str) -> Iterator[ProgressReport]:
 
 def _lines(first_label: str) -> ProgressReport:
     said_at = begun_at = time.monotonic()
-    step = first_label
+    step, done_before = first_label, 0
 
     def report(done: int, wanted: int, label: str | None = None) -> None:
-        nonlocal said_at, begun_at, step
+        nonlocal said_at, begun_at, step, done_before
         now = time.monotonic()
-        if label is not None and label != step:
-            step, begun_at = label, now
+        if label is not None and label != step:  # what is done already when it is first told of took an unknown time
+            step, begun_at, done_before = label, now, done
         if now - said_at >= LINE_EVERY_S:
             said_at = now
-            left = f", about {(now - begun_at) / done * (wanted - done):.0f} s left" if done else ""
+            seen = done - done_before
+            left = f", about {(now - begun_at) / seen * (wanted - done):.0f} s left" if seen > 0 else ""
             remark(f"{step}: {done} of {wanted}{left}")
 
     return report

@@ -184,6 +184,8 @@ def _show(findings: dict[str, Any]) -> None:
             click.echo(f"\n{title}")
             show_table(columns, rows)
     click.echo()
+    for hint in findings["hints"]:
+        click.echo(f"good to know: {hint}")
     for problem in findings["problems"]:
         remark(f"needs you: {problem}")
     if not findings["problems"]:

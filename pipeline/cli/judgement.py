@@ -119,8 +119,8 @@ def _cell(found: Row | None, measure: Measure) -> str:
     """A value with its interval."""
     if found is None or _is_unknown(found["value"]):
         return NOTHING
-    ends = [_number(found[name], measure) for name in ("lower", "upper")]
-    return _number(found["value"], measure) + ("" if NOTHING in ends else f" ({', '.join(ends)})")
+    ends = _ends(found, measure)
+    return _number(found["value"], measure) + (f" ({', '.join(ends)})" if ends else "")
 
 
 def _number(value: float | None, measure: Measure) -> str:
@@ -128,8 +128,15 @@ def _number(value: float | None, measure: Measure) -> str:
 
 
 def _interval(found: Row, measure: Measure) -> str:
-    ends = [_number(found[name], measure) for name in ("lower", "upper")]
-    return NOTHING if NOTHING in ends else " to ".join(ends)
+    return " to ".join(_ends(found, measure)) or NOTHING
+
+
+def _ends(found: Row, measure: Measure) -> tuple[str, ...]:
+    """Both ends of an interval; none where it has no width, which tells of too few bars, or of nothing to compare."""
+    lower, upper = found["lower"], found["upper"]
+    if _is_unknown(lower) or _is_unknown(upper) or lower == upper:
+        return ()
+    return _number(lower, measure), _number(upper, measure)
 
 
 def _is_unknown(value: float | None) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from pipeline.cli.display import Column, json_text, remark, seconds, show_table
 from pipeline.cli.judgement import in_short, overall, show_folds, show_measures
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, TIMEFRAME
 from pipeline.cli.session import open_database
+from pipeline.cli.speaking import EARLIER, NO_REFUSALS, NOW, Refusals, refusals, speaks, speaks_about
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.model import ModelKind, ModelStatus
 from pipeline.domain.timeframe import Timeframe
@@ -31,15 +31,16 @@ COLUMNS = (
     Column(title="model"),
     Column(title="kind"),
     Column(title="tf"),
-    Column(title="through"),
+    Column(title="through", is_optional=True),
     Column(title="status"),
-    Column(title="speaks"),
+    Column(title="speaks", wraps=True),
     Column(title="judged", is_number=True),
+    Column(title="about closes", is_optional=True),
     Column(title="rows", is_number=True, is_optional=True),
     Column(title="exchange", is_optional=True),
     Column(title="why", wraps=True, is_optional=True),
 )
-COMPARED = ("kind", "series", "learned from", "bars", "status", "speaks", "training took, s")
+COMPARED = ("kind", "series", "learned from", "bars", "status", "speaks", "about closes", "training took, s")
 
 
 class ModelGroup(click.Group):
@@ -48,8 +49,9 @@ class ModelGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The subcommand; what looks like the beginning of an id is shown."""
-        if args[0] not in self.commands and BEGINNING.fullmatch(args[0]):
+        """The subcommand; what looks like the beginning of an id, or stands alone, is shown."""
+        stands_alone = all(each.startswith("-") for each in args[1:])
+        if args[0] not in self.commands and (stands_alone or BEGINNING.fullmatch(args[0])):
             args = ["show", *args]
         return super().resolve_command(ctx, args)
 
@@ -84,24 +86,22 @@ def models_command(
     if ctx.invoked_subcommand is not None:
         return
     settings = load_settings()
-    with open_database(settings) as database, database.begin() as conn:
-        found = list_models(
-            conn,
-            kind=None if kind is None else ModelKind(kind),
-            exchange=_exchange(conn, settings.market, exchange),
-            timeframe=timeframe,
-        )
-    shown = [row for row in found if has_retired or row["status"] != ModelStatus.RETIRED]
+    with open_database(settings) as database:
+        with database.begin() as conn:
+            known = list_models(conn)
+            wanted = {"exchange": _exchange(conn, settings.market, exchange), "kind": kind, "timeframe": timeframe}
+        found = [row for row in known if all(value in (None, row[name]) for name, value in wanted.items())]
+        shown = [row for row in found if has_retired or row["status"] != ModelStatus.RETIRED]
+        refused = refusals(database, shown, settings)
     limit = len(shown) if has_retired or as_json else TABLE_LIMIT
     if as_json:
-        click.echo(json_text([_as_json(row, settings) for row in shown]))
+        click.echo(json_text([described(row, settings, refused) for row in shown]))
     elif shown:
-        _list(shown[:limit], settings)
+        _list(shown[:limit], settings, refused)
+    else:
+        remark(_absence(known, wanted))
     if len(shown) > limit:
         remark(f"{limit} of {len(shown)} models; --all shows all")
-    if not shown and not as_json:
-        retired = f"{len(found)} retired ones with --all; " if found else ""
-        remark(f"no model is there: {retired}`signals train` makes some")
 
 
 @models_command.command("show")
@@ -116,13 +116,15 @@ def show_model(beginning: str, as_json: bool) -> None:
       signals models 3f2a --json
     """
     settings = load_settings()
-    with open_database(settings) as database, database.begin() as conn:
-        (row,) = _named(conn, [beginning])
-        measured = read_evaluations(conn, row["model_id"])
+    with open_database(settings) as database:
+        with database.begin() as conn:
+            (row,) = _named(conn, [beginning])
+            measured = read_evaluations(conn, row["model_id"])
+        refused = refusals(database, [row], settings)
     if as_json:
-        click.echo(json_text(_as_json(row, settings) | {"evaluation": measured}))
+        click.echo(json_text(described(row, settings, refused) | {"evaluation": measured}))
         return
-    show_table((Column(title="model"), Column(title=str(row["model_id"]), wraps=True)), _facts(row, settings))
+    show_table((Column(title="model"), Column(title=str(row["model_id"]), wraps=True)), _facts(row, settings, refused))
     kind = ModelKind(row["kind"])
     click.echo("\nOver all folds:\n")
     show_measures(kind, measured)
@@ -145,19 +147,21 @@ def compare_models(first: str, second: str, as_json: bool) -> None:
       signals models compare 3f2a 91c0
     """
     settings = load_settings()
-    with open_database(settings) as database, database.begin() as conn:
-        rows = _named(conn, [first, second])
-        measured = [read_evaluations(conn, row["model_id"]) for row in rows]
+    with open_database(settings) as database:
+        with database.begin() as conn:
+            rows = _named(conn, [first, second])
+            measured = [read_evaluations(conn, row["model_id"]) for row in rows]
+        refused = refusals(database, rows, settings)
     kinds = {ModelKind(row["kind"]) for row in rows}
     if len(kinds) > 1:
         raise DataContractError(f"models to compare must be of one kind, was {' and '.join(sorted(kinds))}")
     if as_json:
         both = zip(rows, measured, strict=True)
-        click.echo(json_text([_as_json(row, settings) | {"evaluation": each} for row, each in both]))
+        click.echo(json_text([described(row, settings, refused) | {"evaluation": each} for row, each in both]))
         return
     (kind,) = kinds
     columns = [Column(title="model"), *(Column(title=short(row["model_id"]), is_number=True) for row in rows)]
-    one, other = (dict(_facts(row, settings)) for row in rows)
+    one, other = (dict(_facts(row, settings, refused)) for row in rows)
     reached, others = (dict(overall(kind, each)) for each in measured)
     table = [(name, one[name], other[name]) for name in COMPARED]
     show_table(columns, [*table, *((words, cell, others[words]) for words, cell in reached.items())])
@@ -180,28 +184,25 @@ def retire_model(beginning: str, reason: str) -> None:
     """
     if not reason.strip():
         raise click.BadParameter("must not be empty", param_hint="--reason")
-    with open_database(load_settings()) as database, database.begin() as conn:
-        (row,) = _named(conn, [beginning])
-        is_new = retire(conn, row["model_id"], reason.strip())
-        same = {"kind": ModelKind(row["kind"]), "exchange": row["exchange"], "timeframe": Timeframe(row["timeframe"])}
-        speaking = [each for each in list_models(conn, **same) if each["is_speaking"]]
+    settings = load_settings()
+    with open_database(settings) as database:
+        with database.begin() as conn:
+            (row,) = _named(conn, [beginning])
+            is_new = retire(conn, row["model_id"], reason.strip())
+            same = {name: row[name] for name in ("exchange", "kind", "timeframe")}
+            others = [each for each in list_models(conn) if all(each[name] == same[name] for name in same)]
+        refused = refusals(database, others, settings)
+    champions = [each for each in others if each["status"] == ModelStatus.CHAMPION]
+    said = {short(each["model_id"]): speaks(each, settings, refused) for each in champions}
     click.echo(f"{short(row['model_id'])} {'is retired' if is_new else 'was retired already'}")
+    speaking = [number for number, word in said.items() if word == NOW]
+    silent = ", ".join(f"{number} {word}" for number, word in said.items() if word != EARLIER)
     successor = (
-        f"{short(speaking[0]['model_id'])} speaks now" if speaking else "none speaks now: `signals train` makes one"
+        f"{speaking[0]} speaks now"
+        if speaking
+        else f"none speaks now{f' ({silent})' if silent else ''}: `signals train` makes one"
     )
     remark(f"of {row['kind']} {row['timeframe']} on {row['exchange']} {successor}")
-
-
-def speaks(row: RowMapping, settings: Settings) -> str:
-    """Whether a model is asked about a bar that closes now, in words."""
-    now = datetime.now(UTC)
-    if row["status"] != ModelStatus.CHAMPION:
-        return "no"
-    if row["effective_from"] > now:
-        return f"from {row['effective_from']:%Y-%m-%d}"
-    if not row["is_speaking"]:
-        return "earlier"
-    return "too old" if now - row["trained_through"] > timedelta(days=settings.models.max_age_days) else "now"
 
 
 def short(model_id: UUID) -> str:
@@ -228,6 +229,7 @@ def _named(conn: sa.Connection, beginnings: Iterable[str]) -> list[RowMapping]:
         if not hits:
             raise DataContractError(
                 f"a model must be one of those that `signals models --all --exchange all` lists, was {beginning}"
+                + ("" if BEGINNING.fullmatch(beginning) else "; `signals models --help` has the commands")
             )
         if len(hits) > 1:
             ids = ", ".join(str(row["model_id"])[: len(beginning) + ID_CHARACTERS] for row in hits[:3])
@@ -236,7 +238,21 @@ def _named(conn: sa.Connection, beginnings: Iterable[str]) -> list[RowMapping]:
     return found
 
 
-def _list(rows: Sequence[RowMapping], settings: Settings) -> None:
+def _absence(known: Sequence[RowMapping], wanted: Mapping[str, str | None]) -> str:
+    """Why no model is shown: which part of what was asked for has none, and of what there are some instead."""
+    if not known:
+        return "no model is there: `signals train` makes some"
+    left = list(known)
+    for name, value in wanted.items():
+        others = sorted({row[name] for row in left})
+        left = [row for row in left if value in (None, row[name])]
+        if not left:
+            word, hint = ("on", f" (--exchange {others[0]})") if name == "exchange" else ("of", "")
+            return f"none {word} {value}; there are {word} {', '.join(others)}{hint}"
+    return f"no model is there: {len(left)} retired ones with --all; `signals train` makes some"
+
+
+def _list(rows: Sequence[RowMapping], settings: Settings, refused: Refusals) -> None:
     exchanges = {row["exchange"] for row in rows}
     columns = [column for column in COLUMNS if column.title != "exchange" or len(exchanges) > 1]
     table = []
@@ -247,7 +263,8 @@ def _list(rows: Sequence[RowMapping], settings: Settings) -> None:
             "tf": row["timeframe"],
             "through": f"{row['trained_through']:%Y-%m-%d}",
             "status": row["status"],
-            "speaks": speaks(row, settings),
+            "speaks": speaks(row, settings, refused),
+            "about closes": speaks_about(row, settings),
             "judged": in_short(ModelKind(row["kind"]), row["metrics"]),
             "rows": row["n_rows"],
             "exchange": row["exchange"],
@@ -257,7 +274,7 @@ def _list(rows: Sequence[RowMapping], settings: Settings) -> None:
     show_table(columns, table)
 
 
-def _facts(row: RowMapping, settings: Settings) -> list[tuple[str, object]]:
+def _facts(row: RowMapping, settings: Settings, refused: Refusals) -> list[tuple[str, object]]:
     """What a model is, line by line."""
     decision = row["decision"]
     versions = ", ".join(f"{name} {version}" for name, version in row["library_versions"].items())
@@ -270,8 +287,8 @@ def _facts(row: RowMapping, settings: Settings) -> list[tuple[str, object]]:
         ("series", f"{row['exchange']} {row['timeframe']}"),
         ("learned from", f"{row['trained_from']:%Y-%m-%d} to {row['trained_through']:%Y-%m-%d}"),
         ("bars", row["n_rows"]),
-        ("speaks from", row["effective_from"]),
-        ("speaks", speaks(row, settings)),
+        ("speaks", speaks(row, settings, refused)),
+        ("about closes", speaks_about(row, settings)),
         ("status", row["status"]),
         ("reason", row["status_reason"]),
         ("decision", _decision(decision)),
@@ -295,5 +312,7 @@ def _decision(decision: Mapping[str, Any]) -> str:
     )
 
 
-def _as_json(row: RowMapping, settings: Settings) -> dict[str, Any]:
-    return dict(row) | {"speaks": speaks(row, settings)}
+def described(row: RowMapping, settings: Settings, refused: Refusals = NO_REFUSALS) -> dict[str, Any]:
+    """A model as JSON tells it: its row of `v_models`, and whether and about which closes it speaks."""
+    said = speaks(row, settings, refused)
+    return dict(row) | {"is_speaking": said == NOW, "speaks": said, "about_closes": speaks_about(row, settings)}

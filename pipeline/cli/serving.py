@@ -1,6 +1,7 @@
 """`signals up`, `down`, `status`: the service of a home."""
 
 import os
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.cli.session import check_market, open_database
 from pipeline.settings import CONFIG_VARIABLE, Settings, config_file, load_settings
 from pipeline.storage import server, tables
 from pipeline.storage.home import require_home
+from pipeline.storage.queries import silent_models
 
 
 @click.command("up")
@@ -92,7 +94,18 @@ def status_command(as_json: bool) -> None:
             click.echo(display.json_text(facts))
         else:
             columns = [display.Column(title="what"), display.Column(title="state", wraps=True)]
-            display.show_table(columns, [[key.replace("_", " "), value] for key, value in facts.items()])
+            display.show_table(columns, _told(facts))
+
+
+def _told(facts: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The facts, each on its line; a line for each kind of model that is silent."""
+    for key, value in facts.items():
+        if isinstance(value, list):
+            for each in value:
+                name = f"{each['kind']} {each['timeframe']} on {each['exchange']}"
+                yield name, f"silent: {each['reason']} (as of {display.instant(each['as_of'])})"
+        else:
+            yield key.replace("_", " "), value
 
 
 def _service_facts(home: Path) -> dict[str, object]:
@@ -129,9 +142,11 @@ def _stored_facts(settings: Settings) -> dict[str, object]:
             sa.select(sa.func.count()).select_from(tables.trading_signals).where(active)
         )
         health = tables.source_health.c
-        for status, count in conn.execute(sa.select(health.status, sa.func.count()).group_by(health.status)):
+        states = sa.select(health.status, sa.func.count()).where(health.source == "candles").group_by(health.status)
+        for status, count in conn.execute(states):
             facts[f"series_{status.lower()}"] = count
         facts["newest_live_close"] = conn.scalar(sa.select(sa.func.max(tables.watermarks.c.reached)))
+        facts["silent_models"] = silent_models(conn)
     return facts
 
 

@@ -9,7 +9,7 @@ import click
 from pipeline.cli import display
 from pipeline.cli.execution import FinishedRun, dagster_instance, run_job
 from pipeline.cli.judgement import in_short, show_measures
-from pipeline.cli.models import KINDS, short, speaks
+from pipeline.cli.models import KINDS, described, short
 from pipeline.cli.parameters import DAY, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
@@ -88,6 +88,11 @@ def train_command(
         click.echo(display.json_text(made))
     elif made:
         _show(made)
+    if every is not None and every * ONE_WEEK > timedelta(days=settings.models.max_age_days):
+        display.remark(
+            f"a model speaks for {settings.models.max_age_days} days (models.max_age_days), and these lie "
+            f"{every * 7} days apart: for part of the time between them none speaks"
+        )
     for run, end in zip(runs, weeks, strict=True):
         _tell(run, end)
     if not made:
@@ -146,13 +151,13 @@ def _made(database: "Database", settings: Settings, run: FinishedRun, end: datet
     """The stored models that a run has made, or made again, each with its judgement."""
     from pipeline.storage.models import list_models, read_evaluations
 
-    hashes = {record["sha256"]: record for records in run.tables("models").values() for record in records}
+    ids = {record["model"] for records in run.tables("models").values() for record in records}
     with database.begin() as conn:
         stored = [row for row in list_models(conn) if row["trained_through"] == end]
         return [
-            dict(row) | {"speaks": speaks(row, settings), "evaluation": read_evaluations(conn, row["model_id"])}
+            described(row, settings) | {"evaluation": read_evaluations(conn, row["model_id"])}
             for row in stored
-            if any(row["artefact_sha256"].startswith(sha256) for sha256 in hashes)
+            if str(row["model_id"]) in ids
         ]
 
 
@@ -174,7 +179,7 @@ def _show(made: Sequence[dict[str, Any]]) -> None:
         ],
     )
     if len({row["trained_through"] for row in made}) > 1:
-        display.remark("`signals models ID` shows how each was judged")
+        display.remark("`signals models show` tells how each was judged")
         return
     for row in made:
         click.echo(f"\n{row['kind']} {row['timeframe']}, on bars that it had not seen:\n")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
 
-from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Source
 from pipeline.domain.status import SignalStatus
 from pipeline.storage import tables
 
@@ -112,6 +112,16 @@ LEFT JOIN (
 LEFT JOIN source_health h ON h.source = 'candles' AND h.series_id = s.series_id
 LEFT JOIN watermarks w ON w.asset = 'trading_signals' AND w.series_id = s.series_id
 ORDER BY s.exchange, s.symbol, s.bar_seconds""")
+
+
+def silent_models(conn: sa.Connection) -> list[dict[str, Any]]:
+    """Which kinds of models the newest runs found silent: kind, exchange, timeframe, reason, as_of (of that run)."""
+    h = tables.source_health.c
+    query = sa.select(h.subject, h.reason, h.as_of).where(h.source == Source.ML_MODEL.value, h.status == "BLOCKED")
+    return [
+        dict(zip(("kind", "exchange", "timeframe"), subject.split(), strict=True)) | {"reason": reason, "as_of": as_of}
+        for subject, reason, as_of in conn.execute(query.order_by(h.subject))
+    ]
 
 
 def open_jumps(conn: sa.Connection) -> Sequence[RowMapping]:

@@ -149,14 +149,27 @@ def _models(name: str, kind: ModelKind | None) -> View:
         | {
             "artefact_bytes": "size of its artefact",
             "is_speaking": "whether a bar that closes now would be asked of it, were it not too old",
+            "succeeded_at": "close from which on the next champion is asked instead; NULL if there is none yet",
+            "newest_close_at": "newest stored close of its exchange and timeframe",
         },
         f"""SELECT {selected}, octet_length(m.artefact),
 m.status = 'champion' AND m.effective_from <= now() AND NOT EXISTS (
   SELECT FROM models n
   WHERE (n.kind, n.exchange, n.timeframe, n.status) = (m.kind, m.exchange, m.timeframe, m.status)
     AND n.effective_from <= now() AND (n.effective_from, n.trained_through) > (m.effective_from, m.trained_through)
-)
-FROM models m{"" if kind is None else f" WHERE m.kind = '{kind}'"}""",
+),
+(SELECT min(n.effective_from) FROM models n
+  WHERE m.status = 'champion'
+    AND (n.kind, n.exchange, n.timeframe, n.status) = (m.kind, m.exchange, m.timeframe, m.status)
+    AND (n.effective_from, n.trained_through) > (m.effective_from, m.trained_through)),
+c.newest_close_at
+FROM models m
+LEFT JOIN (
+  SELECT s.exchange, s.timeframe, max(l.close_at) AS newest_close_at
+  FROM series s
+  CROSS JOIN LATERAL (SELECT close_at FROM candles x WHERE x.series_id = s.series_id ORDER BY x.open_at DESC LIMIT 1) l
+  GROUP BY 1, 2
+) c USING (exchange, timeframe){"" if kind is None else f" WHERE m.kind = '{kind}'"}""",
     )
 
 

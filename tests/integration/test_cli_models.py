@@ -17,7 +17,8 @@ from tests.support.cli import line_with, words
 from tests.support.commands import environment
 from tests.support.commands import signals as run
 from tests.support.market import random_walk
-from tests.support.trained_models import WEEK, a_model, an_evaluation
+from tests.support.model_chain import speaking
+from tests.support.trained_models import WEEK, an_evaluation
 
 NOW = datetime.now(UTC)
 
@@ -30,8 +31,9 @@ def monday(instant: datetime) -> datetime:
 def published(database, weeks_ago=1, **changes):
     """A model of a week that ended so many weeks before the newest Monday, in the registry."""
     through = monday(NOW) - weeks_ago * WEEK
-    instants = {"trained_from": through - 52 * WEEK, "trained_through": through}
-    model = a_model(**{**instants, "effective_from": through + timedelta(days=1), "exchange": "simulated", **changes})
+    facts = {"trained_from": through - 52 * WEEK, "trained_through": through, "exchange": "simulated"}
+    facts |= {"effective_from": through + timedelta(days=1), "metrics": {"auc": 0.55, "hit_rate_above": float("nan")}}
+    model = speaking(week=0, **({"kind": ModelKind.DIRECTION} | facts | changes))
     with database.begin() as conn:
         publish(conn, model, an_evaluation())
     return str(model.model_id)
@@ -221,6 +223,7 @@ def home(tmp_path_factory) -> Iterator[Path]:
 
 def command(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     files = {"SIGNALS_MARKET__SOURCE": "files", "SIGNALS_TRAINING__WEEKS": "6", "SIGNALS_TRAINING__FOLD_WEEKS": "1"}
+    files["SIGNALS_TRAINING__NEEDS_SKILL"] = "false"  # in a random walk there is nothing to know
     return run(*arguments, env=environment(folder / "home", **files | variables), folder=folder)
 
 
@@ -228,13 +231,15 @@ def test_a_training_makes_models_of_past_weeks_tells_how_good_they_are_and_the_s
     kinds = ("--kind", "anomaly", "--kind", "price_range", "--timeframe", "1h")
     weeks = ("--every", "1", "--from", "2024-03-18")  # the candles end with Monday 2024-03-25 00:00
 
-    first, again = command(home, "train", *kinds, *weeks), command(home, "train", *kinds, "--json")
+    first = command(home, "train", *kinds, *weeks, SIGNALS_MODELS__MAX_AGE_DAYS="6")
+    again = command(home, "train", *kinds, "--json")
 
     assert first.returncode == again.returncode == 0, first.stderr + again.stderr
     lines = [line.split() for line in first.stdout.splitlines()[1:]]
     assert [line[1:5] for line in lines] == [
         [kind, "1h", week, "champion"] for week in ("2024-03-18", "2024-03-25") for kind in ("anomaly", "price_range")
     ]
+    assert "speaks for 6 days (models.max_age_days), and these lie 7 days apart" in first.stderr
     made = json.loads(again.stdout)
     assert [row["model_id"][:8] for row in made] == [line[0] for line in lines[2:]]
     assert {each["fold"] for row in made for each in row["evaluation"]} == {0, 1}
