@@ -16,6 +16,7 @@ from pipeline.market.health import HealthStatus, SeriesState
 from pipeline.predicting import Predictions, stored_predictions
 from pipeline.settings import Settings
 from pipeline.stages import MAX_BARS
+from pipeline.storage.bulk import Changes
 from pipeline.storage.candles import record_health
 from pipeline.storage.database import Database
 from pipeline.storage.predictions import PREDICTIONS, store_predictions
@@ -91,7 +92,7 @@ def predict(
             asset_key=TABLES[kind],
             metadata={
                 "rows_written": counts[kind]["written"],
-                **{name: counts[kind][name] for name in ("predicted", "unknown", "rejected")},
+                **{name: counts[kind][name] for name in ("removed", "predicted", "unknown", "rejected")},
                 **({"flagged": counts[kind]["flagged"]} if kind is ModelKind.ANOMALY else {}),
                 "silent": small_table(
                     ("timeframe", "reason"),
@@ -102,8 +103,9 @@ def predict(
         )
 
 
-def _count(counts: Counter[str], found: Predictions, kind: ModelKind, rows: pd.DataFrame, written: int) -> None:
-    counts["written"] += written
+def _count(counts: Counter[str], found: Predictions, kind: ModelKind, rows: pd.DataFrame, done: Changes) -> None:
+    counts["written"] += done.written
+    counts["removed"] += done.removed
     counts["predicted"] += len(rows)
     counts["unknown"] += found.said[kind].n_unknown
     counts["rejected"] += found.said[kind].n_rejected

@@ -6,6 +6,7 @@ win, and a row whose values are the same is left alone, so that a repeated run w
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -99,6 +100,14 @@ def _copy(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> None:
         for batch in arrow.to_batches(max_chunksize=BATCH_ROWS):
             copy.write(encoder.write_batch(batch))
         copy.write(encoder.finish())
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What storing a stage's rows did to the table."""
+
+    written: int  # rows inserted or changed
+    removed: int  # rows deleted (replay) or superseded (live)
 
 
 def bulk_upsert(

@@ -22,7 +22,7 @@ from pipeline.generation import BarKey, Decision
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
-from pipeline.storage.bulk import bulk_upsert, copy_to_staging, literal_sql, staged_rows, typed
+from pipeline.storage.bulk import Changes, bulk_upsert, copy_to_staging, literal_sql, staged_rows, typed
 from pipeline.storage.spans import Span, stage_spans
 
 BAR_KEY = ["series_id", "candle_close_at", "strategy", "signal_type"]
@@ -36,14 +36,6 @@ class Occasion:
     origin: Origin
     scope: str
     configuration_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What storing a stage's rows did to the table."""
-
-    written: int  # rows inserted or changed
-    removed: int  # rows deleted (replay) or superseded (live)
 
 
 def store_configuration(conn: sa.Connection, configuration_hash: str, content: dict[str, Any], version: str) -> None:

@@ -16,7 +16,7 @@ from pipeline.contracts.models import AnomalyScores, DirectionPredictions, Model
 from pipeline.contracts.validation import hold_to
 from pipeline.domain.model import ModelKind
 from pipeline.storage import tables
-from pipeline.storage.bulk import bulk_upsert
+from pipeline.storage.bulk import Changes, bulk_upsert
 from pipeline.storage.history import BlockRequest, SeriesGroup, bar_index
 from pipeline.storage.spans import Span, stage_spans
 
@@ -47,8 +47,8 @@ PREDICTIONS: dict[ModelKind, tuple[sa.Table, type[pa.DataFrameModel]]] = {
 
 def store_predictions(
     conn: sa.Connection, spans: Sequence[Span], said: Mapping[ModelKind, pd.DataFrame]
-) -> dict[ModelKind, int]:
-    """Make what models say in the spans equal to ``said``; returns how many rows of each kind were written or deleted.
+) -> dict[ModelKind, Changes]:
+    """Make what models say in the spans equal to ``said``; returns what that did to the rows of each kind.
 
     The rows of a kind keep its contract in `contracts.models`; ``model_id`` and ``drivers`` are text. A kind that is
     not among them keeps what it said.
@@ -107,7 +107,7 @@ def flagged_before(conn: sa.Connection, group: SeriesGroup, first_open: datetime
     return pd.DataFrame(flags, index=index, columns=group.symbols)
 
 
-def _replace(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> int:
+def _replace(conn: sa.Connection, table: sa.Table, rows: pd.DataFrame) -> Changes:
     written = bulk_upsert(conn, table, rows)
     # By opens first, which the primary key holds: the closes of a series have no index.
     vanished = f"""DELETE FROM {table.name} x USING spans s JOIN series e USING (series_id)
@@ -117,4 +117,4 @@ WHERE x.series_id = s.series_id
     if not rows.empty:
         vanished += f""" AND NOT EXISTS (SELECT FROM pg_temp.staging_{table.name} n
   WHERE n.series_id = x.series_id AND n.open_at = x.open_at)"""
-    return written + int(conn.execute(sa.text(vanished)).rowcount)
+    return Changes(written, int(conn.execute(sa.text(vanished)).rowcount))

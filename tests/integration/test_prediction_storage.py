@@ -15,6 +15,7 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.models.features import FEATURES
 from pipeline.storage import tables
+from pipeline.storage.bulk import Changes
 from pipeline.storage.database import Database
 from pipeline.storage.history import Series, SeriesGroup, read_block
 from pipeline.storage.predictions import flagged_before, store_features, store_predictions
@@ -87,17 +88,17 @@ def features(group: SeriesGroup, bars: range) -> pd.DataFrame:
 WRITERS = {
     "direction": (
         tables.direction_predictions,
-        lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.DIRECTION: rows})[ModelKind.DIRECTION],
+        lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.DIRECTION: rows}),
         directions,
     ),
     "price_range": (
         tables.price_range_predictions,
-        lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.PRICE_RANGE: rows})[ModelKind.PRICE_RANGE],
+        lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.PRICE_RANGE: rows}),
         ranges,
     ),
     "anomaly": (
         tables.anomaly_scores,
-        lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.ANOMALY: rows})[ModelKind.ANOMALY],
+        lambda conn, spans, rows: store_predictions(conn, spans, {ModelKind.ANOMALY: rows}),
         lambda group, bars: anomalies(group, bars, {2}),
     ),
 }
@@ -109,13 +110,14 @@ def test_a_repeated_write_changes_nothing_and_what_is_no_longer_said_is_gone(dat
     group = a_group(database)
     all_rows = rows(group, range(10))
     with database.begin() as conn:
-        assert store(conn, spans_of(group, 0, 9), all_rows) == 20
-        assert store(conn, spans_of(group, 0, 9), all_rows) == 0
+        assert list(store(conn, spans_of(group, 0, 9), all_rows).values()) == [Changes(written=20, removed=0)]
+        assert list(store(conn, spans_of(group, 0, 9), all_rows).values()) == [Changes(written=0, removed=0)]
         some = all_rows[all_rows["open_at"].isin([START + bar * HOUR for bar in (3, 5)])]
-        assert store(conn, spans_of(group, 3, 5), some) == 2
+        assert list(store(conn, spans_of(group, 3, 5), some).values()) == [Changes(written=0, removed=2)]
         opens = conn.scalars(sa.select(table.c.open_at).where(table.c.series_id == group.ids[1]).order_by("open_at"))
         assert [(at - START) // HOUR for at in opens] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
-        assert store(conn, spans_of(group, 8, 9), all_rows.iloc[:0]) == 4
+        nothing = store(conn, spans_of(group, 8, 9), all_rows.iloc[:0])
+        assert list(nothing.values()) == [Changes(written=0, removed=4)]
 
 
 def test_features_written_again_change_nothing_and_a_changed_one_is_written(database):
@@ -152,7 +154,7 @@ def test_a_changed_prediction_is_written_once(database):
         changed = directions(group, range(10))
         changed.loc[3, "probability"] = 0.7
         found = store_predictions(conn, spans_of(group, 0, 9), {ModelKind.DIRECTION: changed})
-    assert found == {ModelKind.DIRECTION: 1}
+    assert found == {ModelKind.DIRECTION: Changes(written=1, removed=0)}
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, np.nan, np.inf])
@@ -230,7 +232,8 @@ def test_the_newest_predictions_of_each_series_stand_side_by_side(database):
     group = a_group(database)
     with database.begin() as conn:
         said = {ModelKind.DIRECTION: directions(group, range(5)), ModelKind.ANOMALY: anomalies(group, range(5), {4})}
-        assert store_predictions(conn, spans_of(group, 0, 4), said) == dict.fromkeys(said, 10)
+        done = store_predictions(conn, spans_of(group, 0, 4), said)
+        assert done == dict.fromkeys(said, Changes(written=10, removed=0))
         store_predictions(conn, spans_of(group, 0, 3), {ModelKind.PRICE_RANGE: ranges(group, range(4))})
         rows = conn.execute(sa.text("SELECT * FROM v_latest_predictions ORDER BY symbol")).mappings().all()
         assert conn.scalar(sa.text("SELECT count(*) FROM v_direction_predictions WHERE symbol = 'ETH/USDT'")) == 5
