@@ -120,10 +120,11 @@ def _metadata(kind: ModelKind, made: list[tuple[SeriesGroup, Training]]) -> dict
     found: dict[str, dg.MetadataValue | int] = {
         "rows_written": sum(training.is_new for _, training in made),
         "models": small_table(
-            ("timeframe", "status", "rule", "rows", "seconds", "sha256"),
+            ("timeframe", "model", "status", "rule", "rows", "seconds", "sha256"),
             (
                 {
                     "timeframe": str(group.timeframe),
+                    "model": str(training.model.model_id),
                     "status": training.model.status.value,
                     "rule": training.promotion.rule,
                     "rows": training.model.n_rows,

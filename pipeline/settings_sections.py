@@ -173,7 +173,7 @@ class ModelSettings(Section):
 
     is_enabled: bool = True  # bars are predicted where a model is there for them
     max_age_days: Annotated[Whole, Field(ge=1, le=3650)] = 98  # since the newest bar that a model learned from
-    tighten_targets: bool = False  # take-profit prices no further off than the predicted range reaches
+    tighten_targets: bool = False  # the first take-profit price no further off than the predicted range reaches
 
 
 class TrainingSettings(Section):
@@ -185,6 +185,7 @@ class TrainingSettings(Section):
     seed: Whole = 7
     tolerance: Annotated[Real, Field(ge=0, le=1)] = 0.001  # by how much of its loss a newer model may be worse
     anomaly_share: Annotated[Real, Field(gt=0, le=0.05)] = 0.01  # of the training bars that count as unusual
+    needs_skill: bool = True  # a model whose loss is above that of the base rate, or the ATR band, must not speak
 
 
 class ChartSettings(Section):

@@ -20,7 +20,7 @@ from pipeline.models.artefact import library_versions, pack
 from pipeline.models.evaluation import ALL_FOLDS, Evaluation
 from pipeline.models.features import schema_hash
 from pipeline.models.panel import Panel
-from pipeline.models.promotion import Promotion, compare, refuse, unopposed
+from pipeline.models.promotion import Promotion, compare, refuse, unopposed, without_skill
 from pipeline.models.recipes import RECIPES, Recipe, TrainingPlan, longest_fold
 from pipeline.models.splits import Period, known_by
 from pipeline.models.validation import leakage_alarm
@@ -62,6 +62,7 @@ def plan_of(settings: Settings, group: SeriesGroup) -> tuple[TrainingPlan, Serie
         seed=wanted.seed,
         anomaly_share=wanted.anomaly_share,
         tolerance=wanted.tolerance,
+        needs_skill=wanted.needs_skill,
     )
     per_week = len(group.series) * (timedelta(weeks=1) // group.timeframe.duration or 1)
     most_weeks = MOST_BARS // per_week
@@ -159,9 +160,12 @@ def _promotion(
     evaluation: Evaluation,
     plan: TrainingPlan,
 ) -> Promotion:
-    """Compare with the champion on the folds' bars that it had not learned from."""
-    if recipe.losses is None:
+    """Compare with the simple rule, then with the champion on the folds' bars that it had not learned from."""
+    if recipe.losses is None or recipe.metric is None or recipe.rule is None:
         return unopposed("nothing to compare: it is measured by no loss")
+    loss, simple = (evaluation.value(name, recipe.metric).value for name in ("model", recipe.rule))
+    if plan.needs_skill and not loss <= simple:
+        return without_skill(recipe.metric, loss, recipe.rule, simple, len(evaluation.predictions))
     with database.begin() as conn:
         champion = champion_before(conn, recipe.kind, group.exchange, group.timeframe, through)
     if champion is None:
@@ -186,7 +190,7 @@ def _promotion(
         recipe.losses(panel, rows, said[known])
         for said in (new_said.squeeze(axis=1) if len(columns) == 1 else new_said, old_said)
     )
-    return compare(recipe.metric or "", float(new_losses.mean()), float(old_losses.mean()), len(rows), plan.tolerance)
+    return compare(recipe.metric, float(new_losses.mean()), float(old_losses.mean()), len(rows), plan.tolerance)
 
 
 def _headline(evaluation: Evaluation) -> dict[str, float]:

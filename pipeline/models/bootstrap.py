@@ -68,11 +68,14 @@ class Resamples:
     def ece(self, y: Numbers, p: Numbers, n_bins: int = N_BINS) -> Numbers:
         """The expected calibration error, in the bins of the rows as they are.
 
-        A resample adds its own noise to that of the sample, and an ECE counts noise as error: the interval lies high.
-        An upper end below a limit is more than was asked for.
+        A resample adds its own noise to that of the sample, and an ECE counts noise as error: on average resamples lie
+        above the value by as much as that adds, which is taken off them, or the value would lie outside its interval.
+        What the sample's own noise adds is still in both.
         """
         off = np.abs(self.by_bin(p - y, equal_count_bins(p, n_bins))).sum(axis=1)
-        return quotient(off, self.totals(np.ones(len(y))))
+        found = quotient(off, self.totals(np.ones(len(y))))
+        found[1:] = np.maximum(found[1:] - (np.nanmean(found[1:]) - found[0]), 0.0)
+        return found
 
     def by_bin(self, values: Numbers, bins: Indices) -> Numbers:
         """Sums of ``values`` in each bin, shape (1 + n_resamples, n_bins)."""

@@ -31,6 +31,17 @@ def unopposed(reason: str) -> Promotion:
     return Promotion(is_promoted=True, rule=reason)
 
 
+def without_skill(metric: str, loss: float, rule: str, simple: float, n_rows: int) -> Promotion:
+    """A model that knows no more than a simple rule: what it is sure of would mean nothing."""
+    return Promotion(
+        is_promoted=False,
+        rule=f"no better than the {rule.replace('_', ' ')}: {metric} {loss:.5g}, and {simple:.5g} without a model",
+        metric=metric,
+        challenger=loss,
+        n_rows=n_rows,
+    )
+
+
 def compare(metric: str, challenger: float, champion: float, n_rows: int, tolerance: float) -> Promotion:
     """Promote a challenger whose loss is at most ``tolerance`` (a fraction of the champion's) above the champion's.
 

@@ -20,7 +20,7 @@ from pipeline.models.out_of_sample import Fit
 from pipeline.models.panel import Inputs, Numbers, Panel, Rows
 from pipeline.models.price_range import PriceRangeModel, fit_price_range
 from pipeline.models.splits import Fold, Period, least_embargo, training_slices, walk_forward
-from pipeline.models.validation import evaluate_anomalies, evaluate_direction, evaluate_range, range_losses
+from pipeline.models.validation import BAND, BASE, evaluate_anomalies, evaluate_direction, evaluate_range, range_losses
 from pipeline.progress import Report
 
 EMBARGO_BARS = 24
@@ -42,6 +42,7 @@ class TrainingPlan:
     seed: int
     anomaly_share: float
     tolerance: float
+    needs_skill: bool
 
     def embargo(self, timeframe: Timeframe) -> timedelta:
         """The gap between what is learned from and what is judged."""
@@ -79,6 +80,7 @@ class Recipe:
     kind: ModelKind
     libraries: tuple[str, ...]  # that decide what a training gives
     metric: str | None  # the loss that champion and challenger are compared by
+    rule: str | None  # the simple rule whose loss a model must not exceed
     train: Callable[[Panel, Period, TrainingPlan, Report], Any]
     say: Callable[[Any, Inputs, Rows], Numbers]  # as the evaluations take it
     judge: Callable[[Panel, Sequence[Fold], Fit, int], Evaluation]
@@ -177,6 +179,7 @@ RECIPES: Mapping[ModelKind, Recipe] = {
             kind=ModelKind.DIRECTION,
             libraries=("keras", "jax", "numpy"),
             metric="log_loss",
+            rule=BASE,
             train=_train_direction,
             say=_say_direction,
             judge=_judge_direction,
@@ -187,6 +190,7 @@ RECIPES: Mapping[ModelKind, Recipe] = {
             kind=ModelKind.PRICE_RANGE,
             libraries=("scikit-learn", "numpy"),
             metric="pinball",
+            rule=BAND,
             train=_train_range,
             say=_say_range,
             judge=_judge_range,
@@ -197,6 +201,7 @@ RECIPES: Mapping[ModelKind, Recipe] = {
             kind=ModelKind.ANOMALY,
             libraries=("scikit-learn", "numpy"),
             metric=None,
+            rule=None,
             train=_train_anomaly,
             say=_say_anomaly,
             judge=_judge_anomaly,

@@ -78,8 +78,9 @@ def publish(conn: sa.Connection, model: TrainedModel, evaluation: pd.DataFrame) 
 
     A new champion retires the one of the same kind, exchange, timeframe and week. It is all in the caller's
     transaction, so that a process that dies leaves the old one speaking. A model that is stored already and judged on
-    other bars, or otherwise, takes the new judgement and what was decided by it. The same judgement again only ever
-    promotes it, from candidate, or from having been replaced. One that a person has withdrawn stays as it is.
+    other bars, or otherwise, takes the new judgement and what was decided by it; one whose bytes are damaged is whole
+    again. The same judgement again only ever promotes it, from candidate, or from having been replaced. One that a
+    person has withdrawn stays as it is.
 
     Parameters
     ----------
@@ -95,21 +96,23 @@ def publish(conn: sa.Connection, model: TrainedModel, evaluation: pd.DataFrame) 
     conn.execute(sa.text("LOCK TABLE models IN SHARE ROW EXCLUSIVE MODE"))
     m = tables.models
     is_champion = model.status is ModelStatus.CHAMPION
-    stored = conn.execute(sa.select(m.c.status, m.c.status_reason).where(m.c.model_id == model.model_id)).first()
+    row = _row(model)
+    bytes_stored = sa.func.encode(sa.func.sha256(m.c.artefact), "hex").label("sha256")
+    found = sa.select(m.c.status, m.c.status_reason, bytes_stored).where(m.c.model_id == model.model_id)
+    stored = conn.execute(found).first()
     rows = hold_to(ModelEvaluations, evaluation)
     is_judged_anew = stored is None or _cells(rows) != _stored_cells(conn, model.model_id)
     if stored is not None:
         is_promoted = is_champion and stored.status != ModelStatus.CHAMPION
-        if _is_withdrawn(*stored) or not (is_judged_anew or is_promoted):
+        is_damaged = stored.sha256 != row["artefact_sha256"]
+        if _is_withdrawn(stored.status, stored.status_reason) or not (is_judged_anew or is_promoted or is_damaged):
             return False
     if is_champion:
         _retire_other(conn, model)
-    row = _row(model)
     if stored is None:
         conn.execute(sa.insert(m).values(row))
     else:
-        decided = ("status", "status_reason", "decision", "metrics", "parameters")
-        conn.execute(sa.update(m).where(m.c.model_id == model.model_id).values({name: row[name] for name in decided}))
+        conn.execute(sa.update(m).where(m.c.model_id == model.model_id).values(row))
     if is_judged_anew:
         e = tables.model_evaluations
         conn.execute(sa.delete(e).where(e.c.model_id == model.model_id))

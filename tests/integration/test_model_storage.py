@@ -175,6 +175,22 @@ def test_a_model_that_is_judged_on_other_bars_takes_that_judgement_and_what_it_d
     assert [(each["fold"], each["value"]) for each in judged] == [(0, 0.7)] * 2 + [(1, 0.7)] * 2
 
 
+def test_f29_a_model_whose_bytes_are_damaged_is_whole_again_when_the_same_is_published(database):
+    published(database, a_model())
+    before = everything(database)
+    cut = "substring(artefact FROM 1 FOR 40)"
+    with database.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE models SET artefact = {cut}, artefact_sha256 = encode(sha256({cut}), 'hex')")
+    assert published(database, a_model()) == [True]
+    assert everything(database) == before
+
+    with database.begin() as conn:
+        conn.exec_driver_sql("ALTER TABLE models DROP CONSTRAINT ck_models_hash_is_the_artefacts")
+        conn.exec_driver_sql(f"UPDATE models SET artefact = {cut}")
+    assert published(database, a_model()) == [True]
+    assert everything(database) == before
+
+
 def test_a_withdrawn_model_that_is_judged_anew_stays_as_it_is(database):
     published(database, a_model())
     with database.begin() as conn:

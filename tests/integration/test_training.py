@@ -276,6 +276,18 @@ def test_a_range_is_compared_with_the_champion_by_its_pinball_loss(market):
     assert {model.status for model in models.values()} == {"champion"}
 
 
+def test_a_model_that_knows_no_more_than_a_simple_rule_does_not_speak_unless_it_is_let(market):
+    train_run(market, MONDAY, {"training.needs_skill": "true"}, [ModelKind.DIRECTION])
+    refused = registry(market)["direction"]
+    train_run(market, MONDAY, kinds=[ModelKind.DIRECTION])
+    let = registry(market)["direction"]
+
+    assert (refused.status, let.status) == ("candidate", "champion")
+    assert refused.model_id == let.model_id
+    assert refused.decision["challenger"] == pytest.approx(refused.metrics["log_loss"])
+    assert refused.status_reason.startswith("no better than the base rate: log_loss 0.")
+
+
 def test_a_champion_that_cannot_be_asked_is_replaced(market):
     publish_all(market, speaking(ModelKind.PRICE_RANGE, 4, a_price_range(), artefact=b"no model"))
 

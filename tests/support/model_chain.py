@@ -32,7 +32,8 @@ from tests.support.trained_models import a_model, an_evaluation
 PREDICTIONS = ("direction_predictions", "price_range_predictions", "anomaly_scores")
 SPOKEN = ("model_features", *PREDICTIONS)  # tables that models read and write in the chain
 UNUSUAL = 3.0  # a return, in usual ones
-SMALL = {"training.weeks": "8", "training.fold_weeks": "2"}  # settings of a training on two months of hours
+# Settings of a training on two months of hours, in which there is little to learn.
+SMALL = {"training.weeks": "8", "training.fold_weeks": "2", "training.needs_skill": "false"}
 
 
 def a_direction(seed: int = 1, *, sureness: float = 1.0, bias: float = 0.0) -> DirectionModel:

@@ -9,7 +9,7 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.models.recipes import TrainingPlan
 from pipeline.settings import load_settings
 from pipeline.storage.history import Series, SeriesGroup
-from pipeline.training import FEWEST_WEEKS, MOST_BARS, _Counted, plan_of
+from pipeline.training import FEWEST_WEEKS, MOST_BARS, plan_of
 
 WEEK = timedelta(weeks=1)
 
@@ -36,7 +36,9 @@ def test_what_fits_is_trained_as_the_settings_want_it(settings_place, n_series, 
         n_series, timeframe, weeks=80, folds=2, fold_weeks=10, seed=3, anomaly_share=0.02, tolerance=0.01
     )
 
-    assert plan == TrainingPlan(weeks=80, folds=2, fold_weeks=10, seed=3, anomaly_share=0.02, tolerance=0.01)
+    assert plan == TrainingPlan(
+        weeks=80, folds=2, fold_weeks=10, seed=3, anomaly_share=0.02, tolerance=0.01, needs_skill=True
+    )
     assert group == a_group(n_series, timeframe)
 
 
@@ -94,38 +96,3 @@ def test_what_is_read_reaches_as_far_back_as_the_plan_looks(settings_place):
 
 
 # --- the count of parts ---------------------------------------------------------------------------------------------
-
-
-def shares(told: list[tuple[str, int, int]]) -> list[float]:
-    return [done / total for _, done, total in told]
-
-
-def test_parts_of_a_training_count_as_one():
-    told: list[tuple[str, int, int]] = []
-    counted = _Counted(lambda *event: told.append(event), "direction", 3)
-    for _ in range(3):
-        for done in (1, 2, 3, 4):
-            counted.part(done, 4)
-    counted.finish()
-
-    assert {name for name, _, _ in told} == {"direction"}
-    assert shares(told)[:-1] == [n / 12 for n in range(1, 13)]
-    assert told[-1] == ("direction", 3, 3)
-
-
-def test_a_part_that_ends_twice_counts_once_more_but_never_beyond_the_whole():
-    told: list[tuple[str, int, int]] = []
-    counted = _Counted(lambda *event: told.append(event), "direction", 2)
-    for done in (1, 2, 2, 1, 2, 2, 2):
-        counted.part(done, 2)
-    counted.finish()
-
-    assert max(shares(told)) == 1.0
-    assert shares(told)[-1] == 1.0
-
-
-def test_a_training_that_reports_nothing_ends_all_the_same():
-    told: list[tuple[str, int, int]] = []
-    _Counted(lambda *event: told.append(event), "anomaly", 2).finish()
-
-    assert told == [("anomaly", 2, 2)]

@@ -125,7 +125,9 @@ def test_f35_a_feature_that_knows_the_next_close_is_found_by_the_judgement_of_th
     returns = np.diff(np.log(panel.close), axis=1)
     noise = np.random.default_rng(7).standard_normal(returns.shape) * returns.std()
     peeking[:, :-1, FEATURES.index("rsi")] = returns + noise
-    plan = TrainingPlan(weeks=N_TRAINED, folds=1, fold_weeks=1, seed=7, anomaly_share=0.01, tolerance=0.0)
+    plan = TrainingPlan(
+        weeks=N_TRAINED, folds=1, fold_weeks=1, seed=7, anomaly_share=0.01, tolerance=0.0, needs_skill=True
+    )
     planted = replace(panel, features=peeking)
     recipe = RECIPES[ModelKind.DIRECTION]
     evaluation = recipe.judge(

@@ -28,6 +28,7 @@ def quiet(done: int, total: int) -> None:
 
 def a_plan(**changes) -> TrainingPlan:
     wanted = {"weeks": SEEN, "folds": 1, "fold_weeks": 1, "seed": 7, "anomaly_share": 0.02, "tolerance": 0.0}
+    wanted["needs_skill"] = True
     return TrainingPlan(**wanted | changes)
 
 
