@@ -4,7 +4,7 @@ BIN := .venv/bin
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check up bench bench-peers clean
+.PHONY: help demo test test-long chaos check up bench bench-peers clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,8 +33,11 @@ check: .venv/development ## the fast part: lint, types, import layers
 test: check              ## all of it
 	$(BIN)/pytest -n 2 --dist loadfile
 
+test-long: .venv/development ## the tests that `make test` leaves out for their length, some minutes
+	$(BIN)/pytest -m long
+
 chaos: .venv/development ## kill runs at any instant, KILLS of them (200), and compare what is left with an undisturbed twin
-	CHAOS_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_chaos.py
+	CHAOS_KILLS=$(KILLS) $(BIN)/pytest -q -s -m "long or not long" tests/faults/test_chaos.py
 
 bench: .venv/development ## every budget of speed and memory, into docs/performance.md; some minutes
 	$(BIN)/python -m benchmarks

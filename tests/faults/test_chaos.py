@@ -29,6 +29,7 @@ def scenarios(migrated_template: DatabaseAddress) -> Iterator[Sequence[Scenario]
         yield [*made, stack.enter_context(scenario(FIRST_TICK, migrated_template))]
 
 
+@pytest.mark.long
 def test_f39_a_tick_killed_around_each_commit_that_writes_leaves_whole_batches_and_converges(scenarios):
     next_tick, tally = scenarios[0], Tally()
 

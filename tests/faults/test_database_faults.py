@@ -175,6 +175,7 @@ def test_f49_a_conflict_is_tried_again(next_tick, address, code):
     assert digest(address) == next_tick.course.end
 
 
+@pytest.mark.long
 def test_f49_a_conflict_that_never_ends_is_tried_a_few_times_and_then_said(address):
     before = signals_of(address)
     refuse(address, "40001", times=1000)

@@ -142,6 +142,7 @@ def test_a_backfill_asks_the_exchange_only_if_told_to(live):
     assert query(live.address.libpq, "SELECT count(*) FROM candles WHERE is_filled") == 0
 
 
+@pytest.mark.long
 def test_days_that_an_exchange_no_longer_has_are_named(live):
     """Kraken gives the newest 720 bars and nothing else."""
     days_ago = [f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}" for days in (60, 32, 28)]

@@ -39,7 +39,8 @@ class Demo:
         self.folder, self.home = folder, folder / "home"
         self.env = environment(self.home)
         # Whatever market the settings name, the demo is about the simulated one.
-        self.shown = self.signals("demo", SIGNALS_MARKET__SOURCE="files", SIGNALS_MARKET__EXCHANGE="binance")
+        otherwise = {"SIGNALS_MARKET__SOURCE": "files", "SIGNALS_MARKET__EXCHANGE": "binance"}
+        self.shown = self.signals("demo", SIGNALS_TRAINING__WEEKS="8", SIGNALS_TRAINING__FOLD_WEEKS="2", **otherwise)
         self.address = start_kept(self.home)
 
     def signals(self, *arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -103,6 +104,13 @@ def test_a_backfill_twice_adds_nothing_the_second_time(demo):
 
     assert first["tables"]["trading_signals"]["rows_written"] == first["tables"]["trading_signals"]["signals"] > 0
     assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 13
+
+
+def test_a_backfill_of_days_before_any_model_says_that_none_spoke(demo):
+    done = demo.signals("backfill", "--from", day(12), "--to", day(12))
+
+    assert done.returncode == 0, done.stderr
+    assert f"direction 1h: no model spoke of {day(12)} 00:00 to {day(12)} 23:00: no_model" in done.stderr
 
 
 def test_a_replay_writes_rows_of_its_own_scope(demo):
@@ -217,6 +225,7 @@ def test_files_that_were_never_imported_are_asked_for(demo, name):
     )
 
 
+@pytest.mark.long
 def test_a_backfill_says_which_series_it_had_to_doubt_and_refuses_days_without_candles(demo):
     opens = (datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48))
     lines = [f"{at:%Y-%m-%d %H:%M},10,11,9,10,5" for at in opens]
@@ -235,6 +244,7 @@ def test_a_backfill_says_which_series_it_had_to_doubt_and_refuses_days_without_c
     )
 
 
+@pytest.mark.long
 def test_a_replay_says_that_its_name_held_other_settings(demo):
     arguments = ("replay", "--name", "once", "--from", day(2), "--to", day(1))
     first, again = demo.signals(*arguments), demo.signals(*arguments)

@@ -1,9 +1,7 @@
 """Backfills and replays say of which closes no model spoke, and why; where there is no model at all, in one line."""
 
-import logging
-import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +12,7 @@ from pipeline.settings import load_settings
 from pipeline.storage.database import Database
 from pipeline.storage.spans import window_spans
 from pipeline.storage.universe import universe
-from tests.support.chain import FILES, store_block
+from tests.support.chain import FILES, days, store_block
 from tests.support.cli import Said, Signals
 from tests.support.market import random_walk
 from tests.support.model_chain import publish_all, speaking
@@ -23,17 +21,6 @@ HOUR = timedelta(hours=1)
 FIRST, LAST = "2024-02-12", "2024-02-14"
 DAYS = ("--from", FIRST, "--to", LAST)
 NOBODY = "no model spoke: there is none of binance yet; `signals train` makes them"
-
-
-@pytest.fixture(autouse=True)
-def process_as_it_was() -> Iterator[None]:
-    """A backfill sets Dagster's variables and its log for the process that it runs in, which is here the tests'."""
-    variables, level = dict(os.environ), logging.getLogger("dagster").level
-    yield
-    logging.getLogger("dagster").setLevel(level)
-    for name in set(os.environ) - set(variables):
-        del os.environ[name]
-    os.environ.update(variables)
 
 
 @pytest.fixture
@@ -79,16 +66,9 @@ def test_a_replay_says_of_which_closes_no_model_spoke_and_why(market, signals):
     assert replayed(signals, SHORT_LIVED) == EXPECTED
 
 
-def test_a_backfill_says_it_as_well(market, signals, monkeypatch):
+def test_closes_of_which_a_model_spoke_are_stored_and_the_others_are_those_that_are_told(market):
     publish_past(market)
-    monkeypatch.setenv("SIGNALS_MODELS__MAX_AGE_DAYS", "8")
-    assert told(signals("backfill", *DAYS)) == EXPECTED
-
-
-def test_closes_of_which_a_model_spoke_are_stored_and_the_others_are_those_that_are_told(market, signals, monkeypatch):
-    publish_past(market)
-    monkeypatch.setenv("SIGNALS_MODELS__MAX_AGE_DAYS", "8")
-    assert signals("backfill", *DAYS).code == 0
+    days(market, date(2024, 2, 12), date(2024, 2, 14), {"models.max_age_days": "8"})
     settings = load_settings(FILES | {"models.max_age_days": "8"})
     start = datetime(2024, 2, 12, tzinfo=UTC)
     closes = {start + n * HOUR for n in range(3 * 24)}

@@ -305,6 +305,7 @@ def test_code_that_does_not_load_is_told_with_its_error_and_served_until_it_is_m
     assert served.load_error() is None
 
 
+@pytest.mark.long
 def test_code_that_is_broken_and_reloaded_while_it_runs_is_told_and_so_is_its_recovery(served):
     served.code.write_text("raise ValueError('the window must be positive')")
     served.graphql("mutation { reloadWorkspace { __typename } }")

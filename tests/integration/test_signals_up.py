@@ -265,6 +265,7 @@ def test_up_says_when_the_schedules_run_next(up):
 # Whatever is killed
 
 
+@pytest.mark.long
 def test_kill_9_of_the_database_during_a_run_loses_nothing_that_was_stored(up):
     before = up.rows("SELECT id, recorded_at FROM trading_signals WHERE created_at < current_date ORDER BY id")
     run = up.materialize(yesterday() - timedelta(days=5), yesterday())
@@ -329,6 +330,7 @@ def test_down_from_elsewhere_ends_a_service_with_its_database(up):
 # Dagster's own commands
 
 
+@pytest.mark.long
 def test_dagster_dev_works_by_itself_after_up_prepare(one_home):
     if one_home.process.poll() is None:
         one_home.signals("down")
