@@ -106,7 +106,7 @@ def _trained(
         try:
             yield kind, train(database, group, kind, through, plan, panel, progress.report)
         except DataContractError as error:
-            yield kind, str(error)
+            yield kind, f"{error}; candles begin on {panel.begins_at:%Y-%m-%d}, and a model needs some months of them"
 
 
 def _in_words(outcome: Training | str) -> str:

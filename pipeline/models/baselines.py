@@ -147,7 +147,8 @@ def _training_rows(panel: Panel, fold: Fold) -> Rows:
     rows = panel.rows(*fold.train)
     if len(rows) < LEAST_ROWS:
         raise DataContractError(
-            f"training rows from {fold.train_after} to {fold.train_until} must be {LEAST_ROWS} or more, was {len(rows)}"
+            f"training rows from {fold.train_after:%Y-%m-%d} to {fold.train_until:%Y-%m-%d} must be {LEAST_ROWS} or "
+            f"more, was {len(rows)}"
         )
     return rows
 
