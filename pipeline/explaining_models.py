@@ -44,10 +44,14 @@ def model_findings(
     group = SeriesGroup(series.key.exchange, series.key.timeframe, (series,))
     speakers = Speakers(database, settings, group, pd.DatetimeIndex([open_at]))
     found = []
+    unasked: str | None = None
     for kind in ModelKind:
         row = rows.get(kind)
         if row is None:
-            found.append(_unsaid(kind, speakers.of(kind)[-1], _unasked(conn, series, open_at, silenced_by)))
+            voice = speakers.of(kind)[-1]
+            if voice.silence is None and unasked is None:
+                unasked = _unasked(conn, series, open_at, silenced_by)
+            found.append(_unsaid(kind, voice, unasked))
             continue
         found.append(
             ModelFinding(
@@ -84,7 +88,7 @@ def _computed(predictions: Predictions, silenced_by: str | None) -> tuple[ModelF
     return tuple(found)
 
 
-def _unsaid(kind: ModelKind, voice: Voice, unasked: str) -> ModelFinding:
+def _unsaid(kind: ModelKind, voice: Voice, unasked: str | None) -> ModelFinding:
     champion = voice.champion
     return ModelFinding(
         kind=kind.value,
