@@ -308,7 +308,7 @@ def _priced(group: Combined, bars: Mapping[BarKey, BarValues], profile: RiskProf
     close = values["close"]
     if close is None:
         raise DataContractError(f"close must be known on the bar of a signal, was not for {group.series}")
-    reach = _reach(group.signal_type, values) if rules.tighten_targets else None
+    reach = reach_of(group.signal_type, values, rules)
     priced = prices(group.signal_type, close, values["atr_14"], profile.stop_atr_multiple, reach=reach)
     return TradingSignal(
         series=group.series,
@@ -333,9 +333,9 @@ def _priced(group: Combined, bars: Mapping[BarKey, BarValues], profile: RiskProf
     )
 
 
-def _reach(signal_type: SignalType, values: BarValues) -> float | None:
-    """How far the next bar is expected to go along an advice, a fraction of the close."""
-    predicted = values.get(REACHES.get(signal_type, ""))
+def reach_of(signal_type: SignalType, values: BarValues, rules: Rules) -> float | None:
+    """How far the next bar is expected to go along an advice, a fraction of the close, where the rules ask for it."""
+    predicted = values.get(REACHES.get(signal_type, "")) if rules.tighten_targets else None
     if predicted is None:
         return None
     return predicted if signal_type is SignalType.BUY else -predicted

@@ -6,7 +6,7 @@ A kind of model that cannot speak is silent, and says why; the other kinds, and 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError, ModelUnavailableError
-from pipeline.domain.model import ModelKind
+from pipeline.domain.model import ModelKind, expired
 from pipeline.domain.timeframe import Timeframe
 from pipeline.model_inputs import told_bars
 from pipeline.models import anomaly, price_range
@@ -242,7 +242,7 @@ class Speakers:
 
     def __init__(self, database: Database, settings: Settings, group: SeriesGroup, index: pd.DatetimeIndex) -> None:
         self.database, self.group, self.is_enabled = database, group, settings.models.is_enabled
-        self.max_age = timedelta(days=settings.models.max_age_days)
+        self.max_age = settings.models.max_age
         self.closes = index + group.timeframe.duration
         self.found: dict[ModelKind, list[Voice]] = {}
 
@@ -266,7 +266,7 @@ class Speakers:
             fresh = max(since, min(until, expires))
             if since < fresh:
                 voices.append(self._voice(kind, champion, since, fresh))
-            voices.append(_silent(fresh, until, f"model_expired({champion.trained_through:%Y-%m-%d})", champion))
+            voices.append(_silent(fresh, until, expired(champion.trained_through), champion))
         return [voice for voice in voices if voice.bars.start < voice.bars.stop]
 
     def _voice(self, kind: ModelKind, champion: Champion, since: int, until: int) -> Voice:

@@ -98,12 +98,17 @@ def prices(
     risk = _risk(close, atr, multiple, rules)
     side = 1.0 if signal_type is SignalType.BUY else -1.0
     floor = rules.price_floor * close
-    aim = min(risk, reach * close) if reach is not None and reach > 0.0 else risk
+    first = aim(risk, close, reach)
     return Prices(
         close,
         max(close - side * risk, floor),
-        {name: max(close + side * times * aim, floor) for name, times in TARGET_MULTIPLES.items()},
+        {name: max(close + side * times * first, floor) for name, times in TARGET_MULTIPLES.items()},
     )
+
+
+def aim(risk: float, close: float, reach: float | None) -> float:
+    """How far off the first target lies, in quote currency: R, or ``reach`` as in `prices` where that is nearer."""
+    return min(risk, reach * close) if reach is not None and reach > 0.0 else risk
 
 
 def _risk(close: float, atr: float | None, multiple: float, rules: PriceRules) -> float:

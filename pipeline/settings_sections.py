@@ -4,6 +4,7 @@ Add a section here, or a setting to one; `pipeline.settings` puts them together 
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -174,6 +175,11 @@ class ModelSettings(Section):
     is_enabled: bool = True  # bars are predicted where a model is there for them
     max_age_days: Annotated[Whole, Field(ge=1, le=3650)] = 98  # since the newest bar that a model learned from
     tighten_targets: bool = False  # the first take-profit price no further off than the predicted range reaches
+
+    @property
+    def max_age(self) -> timedelta:
+        """How long a model speaks after the newest bar that it learned from."""
+        return timedelta(days=self.max_age_days)
 
 
 class TrainingSettings(Section):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import click
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.cli.speaking import EARLIER, NO_REFUSALS, NOW, Refusals, refusals, speaks, speaks_about
 from pipeline.domain.errors import ConfigurationError, DataContractError
-from pipeline.domain.model import ModelKind, ModelStatus
+from pipeline.domain.model import ModelKind, ModelStatus, short_id
 from pipeline.domain.timeframe import Timeframe
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_sections import MarketSettings
@@ -24,7 +23,7 @@ from pipeline.storage.universe import exchange_of
 
 KINDS = click.Choice([kind.value for kind in ModelKind])
 TABLE_LIMIT = 20
-ID_CHARACTERS = 8  # of a model's id in a table; any unique beginning will do
+MORE = 8  # characters of an id after a beginning that several have
 BEGINNING = re.compile(r"[0-9a-f][0-9a-f-]*", re.IGNORECASE)
 
 COLUMNS = (
@@ -160,7 +159,7 @@ def compare_models(first: str, second: str, as_json: bool) -> None:
         click.echo(json_text([described(row, settings, refused) | {"evaluation": each} for row, each in both]))
         return
     (kind,) = kinds
-    columns = [Column(title="model"), *(Column(title=short(row["model_id"]), is_number=True) for row in rows)]
+    columns = [Column(title="model"), *(Column(title=short_id(row["model_id"]), is_number=True) for row in rows)]
     one, other = (dict(_facts(row, settings, refused)) for row in rows)
     reached, others = (dict(overall(kind, each)) for each in measured)
     table = [(name, one[name], other[name]) for name in COMPARED]
@@ -193,8 +192,8 @@ def retire_model(beginning: str, reason: str) -> None:
             others = [each for each in list_models(conn) if all(each[name] == same[name] for name in same)]
         refused = refusals(database, others, settings)
     champions = [each for each in others if each["status"] == ModelStatus.CHAMPION]
-    said = {short(each["model_id"]): speaks(each, settings, refused) for each in champions}
-    click.echo(f"{short(row['model_id'])} {'is retired' if is_new else 'was retired already'}")
+    said = {short_id(each["model_id"]): speaks(each, settings, refused) for each in champions}
+    click.echo(f"{short_id(row['model_id'])} {'is retired' if is_new else 'was retired already'}")
     speaking = [number for number, word in said.items() if word == NOW]
     silent = ", ".join(f"{number} {word}" for number, word in said.items() if word != EARLIER)
     successor = (
@@ -203,11 +202,6 @@ def retire_model(beginning: str, reason: str) -> None:
         else f"none speaks now{f' ({silent})' if silent else ''}: `signals train` makes one"
     )
     remark(f"of {row['kind']} {row['timeframe']} on {row['exchange']} {successor}")
-
-
-def short(model_id: UUID) -> str:
-    """A model's id as tables show it."""
-    return str(model_id)[:ID_CHARACTERS]
 
 
 def _exchange(conn: sa.Connection, market: MarketSettings, given: str | None) -> str | None:
@@ -232,7 +226,7 @@ def _named(conn: sa.Connection, beginnings: Iterable[str]) -> list[RowMapping]:
                 + ("" if BEGINNING.fullmatch(beginning) else "; `signals models --help` has the commands")
             )
         if len(hits) > 1:
-            ids = ", ".join(str(row["model_id"])[: len(beginning) + ID_CHARACTERS] for row in hits[:3])
+            ids = ", ".join(str(row["model_id"])[: len(beginning) + MORE] for row in hits[:3])
             raise DataContractError(f"the beginning of an id must be of one model, was that of {len(hits)}: {ids}")
         found.append(hits[0])
     return found
@@ -258,7 +252,7 @@ def _list(rows: Sequence[RowMapping], settings: Settings, refused: Refusals) -> 
     table = []
     for row in rows:
         cells = {
-            "model": short(row["model_id"]),
+            "model": short_id(row["model_id"]),
             "kind": row["kind"],
             "tf": row["timeframe"],
             "through": f"{row['trained_through']:%Y-%m-%d}",

@@ -5,14 +5,14 @@ ago, and a run judges each bar by its own close. What a champion's close is aske
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
 from pipeline.cli.display import NOTHING, instant
 from pipeline.domain.errors import ModelUnavailableError
-from pipeline.domain.model import ModelKind, ModelStatus
+from pipeline.domain.model import ModelKind, ModelStatus, expired, short_id
 from pipeline.domain.timeframe import Timeframe
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
@@ -126,10 +126,10 @@ def _broken(own: Iterable[RowMapping], settings: Settings, refused: Refusals) ->
     for row in own:
         reason = refused.get(row["model_id"])
         if speaks(row, settings) == TOO_OLD:
-            reason = f"model_expired({row['trained_through']:%Y-%m-%d})"
+            reason = expired(row["trained_through"])
         if reason is not None:
             remedy = next((what for begin, what in REMEDIES.items() if reason.startswith(begin)), TRAIN)
-            yield reason, remedy.format(id=str(row["model_id"])[:8])
+            yield reason, remedy.format(id=short_id(row["model_id"]))
 
 
 def _absence(kind: ModelKind, timeframe: Timeframe, own: Sequence[RowMapping]) -> str:
@@ -151,7 +151,7 @@ def _asked_about(row: RowMapping) -> datetime:
 
 def _expires_at(row: RowMapping, settings: Settings) -> datetime:
     through: datetime = row["trained_through"]
-    return through + timedelta(days=settings.models.max_age_days)
+    return through + settings.models.max_age
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,11 +9,11 @@ import click
 from pipeline.cli import display
 from pipeline.cli.execution import FinishedRun, dagster_instance, run_job
 from pipeline.cli.judgement import in_short, show_measures
-from pipeline.cli.models import KINDS, described, short
+from pipeline.cli.models import KINDS, described
 from pipeline.cli.parameters import DAY, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.model import ModelKind
+from pipeline.domain.model import ModelKind, short_id
 from pipeline.domain.timeframe import Timeframe
 from pipeline.run_tags import TRAINING_JOB
 from pipeline.settings import Settings, load_settings
@@ -88,7 +88,7 @@ def train_command(
         click.echo(display.json_text(made))
     elif made:
         _show(made)
-    if every is not None and every * ONE_WEEK > timedelta(days=settings.models.max_age_days):
+    if every is not None and every * ONE_WEEK > settings.models.max_age:
         display.remark(
             f"a model speaks for {settings.models.max_age_days} days (models.max_age_days), and these lie "
             f"{every * 7} days apart: for part of the time between them none speaks"
@@ -166,7 +166,7 @@ def _show(made: Sequence[dict[str, Any]]) -> None:
         COLUMNS,
         [
             (
-                short(row["model_id"]),
+                short_id(row["model_id"]),
                 row["kind"],
                 row["timeframe"],
                 f"{row['trained_through']:%Y-%m-%d}",

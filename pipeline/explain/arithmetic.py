@@ -16,8 +16,8 @@ from pipeline.aggregation import (
     weights_of,
 )
 from pipeline.domain.signal import SignalType, TradingSignal
-from pipeline.generation import REACHES, BarValues, Rules
-from pipeline.pricing import HOUSE_RULES
+from pipeline.generation import REACHES, BarValues, Rules, reach_of
+from pipeline.pricing import HOUSE_RULES, aim
 from pipeline.risk.profile import RiskProfile
 from pipeline.strategies.checks import rounded, written
 
@@ -202,10 +202,7 @@ def aim_of(
     signal_type: SignalType, close: float, risk: float, bar: BarValues, rules: Rules
 ) -> tuple[float, str | None]:
     """How far off the first target lies, in quote currency, and what drew it in; `pricing.prices` places it by that."""
-    name = REACHES[signal_type]
-    predicted = bar.get(name) if rules.tighten_targets else None
-    reach = 0.0 if predicted is None else abs(predicted) * close
-    is_along = predicted is not None and (predicted > 0.0) == (signal_type is SignalType.BUY)
-    if predicted is None or not is_along or not 0.0 < reach < risk:
+    distance, name = aim(risk, close, reach_of(signal_type, bar, rules)), REACHES[signal_type]
+    if distance == risk:
         return risk, None
-    return reach, f"drawn in to the predicted {name} {100.0 * predicted:+.3g} %"
+    return distance, f"drawn in to the predicted {name} {100.0 * (bar[name] or 0.0):+.3g} %"

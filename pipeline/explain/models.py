@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipeline.domain.model import ModelKind
+from pipeline.domain.model import ModelKind, short_id
 from pipeline.models.price_range import RANGES
 from pipeline.strategies.checks import rounded
-
-SHORT_ID = 8  # characters by which a person tells models apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class ModelFinding:
         if self.silence is not None:
             return f"no model speaks: {self.silence}"
         through = "" if self.trained_through is None else f", trained through {self.trained_through:%Y-%m-%d}"
-        speaker = f"{(self.model_id or '')[:SHORT_ID]}{through}"
+        speaker = f"{short_id(self.model_id or '')}{through}"
         return f"{speaker}: {_WORDS[ModelKind(self.kind)](self.said) if self.said else f'nothing, {self.unasked}'}"
 
 

@@ -20,8 +20,8 @@ def mark_revised(conn: sa.Connection, context: MarketContext) -> None:
     live runs decided, from the watermarks that are moved back.
     """
     conn.execute(sa.text("DROP TABLE IF EXISTS pg_temp.revised"))
-    lower, higher = zip(*context.higher_timeframes.items(), strict=True) if context.higher_timeframes else ((), ())
-    timeframes = {"lower": [str(each) for each in lower], "higher": [str(each) for each in higher]}
+    higher = context.higher_timeframes
+    timeframes = {"lower": [str(each) for each in higher], "higher": [str(each) for each in higher.values()]}
     conn.execute(_REVISED, {"reference": context.reference_symbol, **timeframes})
     conn.execute(_MARK_DIRTY)
     conn.execute(_MOVE_WATERMARKS_BACK, {"assets": list(SIGNAL_ASSETS)})

@@ -1,7 +1,6 @@
 """Models that are missing, damaged, old, strange or excited: they fall silent with a reason, and the rest goes on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -21,8 +20,7 @@ from pipeline.settings import load_settings
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
 from tests.support.chain import FILES, days, rows, store_block, tick
-from tests.support.chaos_market import a_copy
-from tests.support.database import a_database
+from tests.support.database import a_copy_of, a_database
 from tests.support.market import flat_market, random_walk, with_listing
 from tests.support.model_chain import (
     PREDICTIONS,
@@ -56,25 +54,17 @@ def origin(postgres_server: DatabaseAddress, migrated_template: DatabaseAddress)
         yield database.address
 
 
-@contextmanager
-def opened(origin: DatabaseAddress) -> Iterator[Database]:
-    with a_copy(origin) as address:
-        database = Database(address)
-        yield database
-        database.close()
-
-
 @pytest.fixture
 def market(origin: DatabaseAddress) -> Iterator[Database]:
     """A database of the test's own."""
-    with opened(origin) as database:
+    with a_copy_of(origin) as database:
         yield database
 
 
 @pytest.fixture(scope="module")
 def sound(origin: DatabaseAddress) -> Iterator[Database]:
     """The day with whole, young models; only read."""
-    with opened(origin) as database:
+    with a_copy_of(origin) as database:
         publish_each_kind(database, 5)
         days(database, DAY, DAY)
         yield database
@@ -320,7 +310,7 @@ def test_f33_what_cannot_be_is_rejected_and_counted(market, what):
 @pytest.fixture(scope="module")
 def crowded(origin: DatabaseAddress) -> Iterator[tuple[Database, dict[tuple[str, str], dg.AssetCheckEvaluation]]]:
     """Four days of a forest that calls every fifth bar unusual, and the checks of that run; only read."""
-    with opened(origin) as database:
+    with a_copy_of(origin) as database:
         publish_each_kind(database, 4, anomaly=an_anomaly(1.2))
         yield database, checked(database, DAY - timedelta(days=3), DAY)
 

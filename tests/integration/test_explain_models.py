@@ -17,9 +17,8 @@ from pipeline.settings import load_settings
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
 from tests.support.chain import FAR_FUTURE, FILES, days, rows, store_block
-from tests.support.chaos_market import a_copy
 from tests.support.cli import line_with
-from tests.support.database import a_database
+from tests.support.database import a_copy_of, a_database
 from tests.support.market import random_walk
 from tests.support.model_chain import publish_each_kind
 
@@ -44,10 +43,8 @@ def made(postgres_server: DatabaseAddress, migrated_template: DatabaseAddress) -
 @pytest.fixture
 def database(made: DatabaseAddress) -> Iterator[Database]:
     """A copy of it."""
-    with a_copy(made) as address:
-        database = Database(address)
+    with a_copy_of(made) as database:
         yield database
-        database.close()
 
 
 def explained(database: Database, symbol: str, at: datetime, **options: object) -> Explanation:

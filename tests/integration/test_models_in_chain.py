@@ -1,7 +1,6 @@
 """Models in the chain: whichever way a close is reached they say the same of it, and signals are made of that."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.storage.intake import import_candles
 from pipeline.storage.models import retire
 from tests.support.chain import FAR_FUTURE, FILES, days, hours, rows, run, store_block, tick
 from tests.support.chaos_market import a_copy
-from tests.support.database import a_database
+from tests.support.database import a_copy_of, a_database
 from tests.support.market import random_walk
 from tests.support.model_chain import (
     PREDICTIONS,
@@ -64,30 +63,22 @@ def made(origin: DatabaseAddress) -> Iterator[DatabaseAddress]:
 @pytest.fixture(scope="module")
 def ranged(made: DatabaseAddress) -> Iterator[Database]:
     """The two days, whose own rows are only read."""
-    with opened(made) as database:
+    with a_copy_of(made) as database:
         yield database
 
 
 @pytest.fixture
 def remade(made: DatabaseAddress) -> Iterator[Database]:
     """The two days, to make them anew."""
-    with opened(made) as database:
+    with a_copy_of(made) as database:
         yield database
 
 
 @pytest.fixture
 def market(origin: DatabaseAddress) -> Iterator[Database]:
     """A database in which the days are still to be made."""
-    with opened(origin) as database:
+    with a_copy_of(origin) as database:
         yield database
-
-
-@contextmanager
-def opened(origin: DatabaseAddress) -> Iterator[Database]:
-    with a_copy(origin) as address:
-        database = Database(address)
-        yield database
-        database.close()
 
 
 def judged(database: Database, where: str = "scope = 'default'") -> dict[str, list[dict[str, Any]]]:

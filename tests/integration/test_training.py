@@ -22,7 +22,7 @@ from pipeline.storage.database import Database
 from pipeline.storage.views import VIEWS
 from tests.support.chain import days, rows, store_block
 from tests.support.chaos_market import a_copy
-from tests.support.database import a_database
+from tests.support.database import a_copy_of, a_database
 from tests.support.market import START, random_walk
 from tests.support.model_chain import (
     PREDICTIONS,
@@ -68,10 +68,8 @@ def origin(postgres_server: DatabaseAddress, migrated_template: DatabaseAddress)
 @pytest.fixture
 def market(origin: DatabaseAddress) -> Iterator[Database]:
     """A database in which nothing has been trained."""
-    with a_copy(origin) as address:
-        database = Database(address)
+    with a_copy_of(origin) as database:
         yield database
-        database.close()
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,13 @@ def a_database(server: DatabaseAddress, template: DatabaseAddress) -> Iterator[D
         drop_database(fresh.address)
 
 
+@contextmanager
+def a_copy_of(origin: DatabaseAddress) -> Iterator[Database]:
+    """A database that begins as ``origin`` is, to which nobody is connected."""
+    with a_database(origin.with_database("postgres"), origin) as copy:
+        yield copy
+
+
 @pytest.fixture
 def database(postgres_server: DatabaseAddress, migrated_template: DatabaseAddress) -> Iterator[Database]:
     """A database of the test's own, migrated and empty."""
