@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Literal
 
@@ -252,13 +253,18 @@ class Speakers:
             self.found[kind] = self._found(kind)
         return self.found[kind]
 
+    @cached_property
+    def champions(self) -> dict[ModelKind, list[Champion]]:
+        """Those of every kind that speak about a bar, oldest first."""
+        first, last = (instant.to_pydatetime() for instant in self.closes[[0, -1]])
+        with self.database.begin() as conn:
+            return champions(conn, self.group.exchange, self.group.timeframe, first, last)
+
     def _found(self, kind: ModelKind) -> list[Voice]:
         end = len(self.closes)
         if not self.is_enabled:
             return [_silent(0, end, "switched_off")]
-        first, last = (instant.to_pydatetime() for instant in self.closes[[0, -1]])
-        with self.database.begin() as conn:
-            found = champions(conn, kind, self.group.exchange, self.group.timeframe, first, last)
+        found = self.champions[kind]
         begins = [*(self._place(champion.effective_from) for champion in found), end]
         voices = [_silent(0, begins[0], "no_model")]
         for champion, since, until in zip(found, begins, begins[1:], strict=False):

@@ -1,9 +1,9 @@
 """What models said of one bar, as it is stored: which said it, and what they had been told."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import RowMapping
 
 from pipeline.domain.model import ModelKind
 from pipeline.models.features import OWN
@@ -11,20 +11,33 @@ from pipeline.storage import tables
 from pipeline.storage.history import Series
 from pipeline.storage.predictions import PREDICTIONS
 
+_COLUMNS = {kind: [*(column.name for column in table.c), "trained_through"] for kind, (table, _) in PREDICTIONS.items()}
 
-def read_said(conn: sa.Connection, series: Series, open_at: datetime) -> dict[ModelKind, RowMapping]:
-    """The rows of the bar's predictions, each with ``trained_through`` of its model; kinds that said nothing lack."""
-    m, found = tables.models.c, {}
+
+def _said_of_a_bar() -> sa.Select[tuple[Any, ...]]:
+    """One row of every kind's columns side by side: a question each would take longer than the answers."""
+    bar = sa.select(
+        sa.bindparam("series_id", type_=sa.Integer).label("series_id"),
+        sa.bindparam("open_at", type_=sa.DateTime(timezone=True)).label("open_at"),
+    ).subquery("bar")
+    source: sa.FromClause = bar
+    columns: list[sa.ColumnElement[Any]] = []
     for kind, (table, _) in PREDICTIONS.items():
-        query = (
-            sa.select(table, m.trained_through)
-            .join(tables.models, m.model_id == table.c.model_id)
-            .where(table.c.series_id == series.series_id, table.c.open_at == open_at)
-        )
-        row = conn.execute(query).mappings().one_or_none()
-        if row is not None:
-            found[kind] = row
-    return found
+        model = tables.models.alias()
+        is_of_bar = (table.c.series_id == bar.c.series_id) & (table.c.open_at == bar.c.open_at)
+        source = source.outerjoin(table, is_of_bar).outerjoin(model, model.c.model_id == table.c.model_id)
+        columns += [column.label(f"{kind}.{column.name}") for column in (*table.c, model.c.trained_through)]
+    return sa.select(*columns).select_from(source)
+
+
+_SAID = _said_of_a_bar()
+
+
+def read_said(conn: sa.Connection, series: Series, open_at: datetime) -> dict[ModelKind, dict[str, Any]]:
+    """The rows of the bar's predictions, each with ``trained_through`` of its model; kinds that said nothing lack."""
+    (row,) = conn.execute(_SAID, {"series_id": series.series_id, "open_at": open_at}).mappings()
+    said = {kind: {name: row[f"{kind}.{name}"] for name in columns} for kind, columns in _COLUMNS.items()}
+    return {kind: columns for kind, columns in said.items() if columns["model_id"] is not None}
 
 
 def unknown_features(conn: sa.Connection, series: Series, open_at: datetime) -> list[str] | None:

@@ -139,8 +139,8 @@ def _retire_other(conn: sa.Connection, model: TrainedModel) -> None:
     m = tables.models.c
     conn.execute(
         sa.update(tables.models)
-        .where(*_are_champions(model.kind, model.exchange, model.timeframe), m.trained_through == model.trained_through)
-        .where(m.model_id != model.model_id)
+        .where(*_are_champions(model.exchange, model.timeframe), m.kind == model.kind.value)
+        .where(m.trained_through == model.trained_through, m.model_id != model.model_id)
         .values(status=ModelStatus.RETIRED.value, status_reason=f"{REPLACED}{model.model_id}")
     )
 
@@ -158,27 +158,26 @@ def _row(model: TrainedModel) -> dict[str, Any]:
 
 
 def champions(
-    conn: sa.Connection,
-    kind: ModelKind,
-    exchange: str,
-    timeframe: Timeframe,
-    first_close: datetime,
-    last_close: datetime,
-) -> list[Champion]:
-    """Who speaks about the closes from ``first_close`` to ``last_close``, inclusive; oldest first.
+    conn: sa.Connection, exchange: str, timeframe: Timeframe, first_close: datetime, last_close: datetime
+) -> dict[ModelKind, list[Champion]]:
+    """Who of each kind speaks about the closes from ``first_close`` to ``last_close``, inclusive; oldest first.
 
     A champion is effective at a close that equals its ``effective_from``. Closes before the first one's have none.
     """
-    m = tables.models.c
-    are_champions = _are_champions(kind, exchange, timeframe)
-    at_first = sa.select(sa.func.max(m.effective_from)).where(*are_champions, m.effective_from <= first_close)
-    query = sa.select(*_CHAMPION).where(
-        *are_champions,
+    m, earlier = tables.models.c, tables.models.alias("earlier").c
+    at_first = sa.select(sa.func.max(earlier.effective_from)).where(
+        *(earlier[name] == m[name] for name in ("status", "kind", "exchange", "timeframe")),
+        earlier.effective_from <= first_close,
+    )
+    query = sa.select(m.kind, *_CHAMPION).where(
+        *_are_champions(exchange, timeframe),
         m.effective_from <= last_close,
         m.effective_from >= sa.func.coalesce(at_first.scalar_subquery(), first_close),
     )
-    rows = conn.execute(query.order_by(m.effective_from, m.trained_through))
-    return [Champion(**row) for row in rows.mappings()]
+    found: dict[ModelKind, list[Champion]] = {kind: [] for kind in ModelKind}
+    for row in conn.execute(query.order_by(m.effective_from, m.trained_through)).mappings():
+        found[ModelKind(row["kind"])].append(Champion(**{name: row[name] for name in Champion.__dataclass_fields__}))
+    return found
 
 
 def champion_before(
@@ -186,19 +185,16 @@ def champion_before(
 ) -> Champion | None:
     """The newest champion that was trained through an earlier instant: whom a challenger has to match."""
     m = tables.models.c
-    query = sa.select(*_CHAMPION).where(*_are_champions(kind, exchange, timeframe), m.trained_through < trained_through)
+    query = sa.select(*_CHAMPION).where(
+        *_are_champions(exchange, timeframe), m.kind == kind.value, m.trained_through < trained_through
+    )
     row = conn.execute(query.order_by(m.trained_through.desc()).limit(1)).mappings().first()
     return None if row is None else Champion(**row)
 
 
-def _are_champions(kind: ModelKind, exchange: str, timeframe: Timeframe) -> tuple[sa.ColumnElement[bool], ...]:
+def _are_champions(exchange: str, timeframe: Timeframe) -> tuple[sa.ColumnElement[bool], ...]:
     m = tables.models.c
-    return (
-        m.status == ModelStatus.CHAMPION.value,
-        m.kind == kind.value,
-        m.exchange == exchange,
-        m.timeframe == str(timeframe),
-    )
+    return m.status == ModelStatus.CHAMPION.value, m.exchange == exchange, m.timeframe == str(timeframe)
 
 
 def read_artefact(conn: sa.Connection, model_id: UUID) -> bytes:

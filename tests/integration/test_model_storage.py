@@ -31,7 +31,7 @@ from tests.support.postgres import drop_database, fresh_database
 from tests.support.processes import output
 from tests.support.trained_models import HOUR, VERSIONS, WEEK, a_model, an_evaluation
 
-OF_H1 = (ModelKind.DIRECTION, "binance", Timeframe.H1)
+OF_H1 = ("binance", Timeframe.H1)
 
 # Publishes a challenger over and over in processes that are killed after one statement more each time, at last on the
 # commit; prints how often it was killed and how the last one ended. Its argument: where the database is.
@@ -78,7 +78,7 @@ def published(database: Database, *models: TrainedModel) -> list[bool]:
 def speaking(database: Database, first: datetime, last: datetime) -> list[datetime]:
     """Since when those that speak somewhere in the span do."""
     with database.begin() as conn:
-        return [each.effective_from for each in champions(conn, *OF_H1, first, last)]
+        return [each.effective_from for each in champions(conn, *OF_H1, first, last)[ModelKind.DIRECTION]]
 
 
 def statuses(database: Database) -> dict[Any, tuple[str, str | None]]:
@@ -99,7 +99,7 @@ def test_a_published_model_is_read_as_it_was(database):
     model = a_model()
     assert published(database, model) == [True]
     with database.begin() as conn:
-        (champion,) = champions(conn, *OF_H1, model.effective_from, model.effective_from)
+        (champion,) = champions(conn, *OF_H1, model.effective_from, model.effective_from)[ModelKind.DIRECTION]
         data = read_artefact(conn, champion.model_id)
         row = conn.execute(sa.select(tables.models)).mappings().one()
     assert champion.metrics == {"auc": 0.55, "hit_rate_above": None}
@@ -141,7 +141,7 @@ def test_models_of_another_kind_exchange_or_timeframe_are_left_alone(database, o
 def test_a_candidate_says_nothing_and_replaces_nobody(database):
     published(database, a_model(), a_model(seed=2, status=ModelStatus.CANDIDATE))
     with database.begin() as conn:
-        (champion,) = champions(conn, *OF_H1, START, START + 9 * WEEK)
+        (champion,) = champions(conn, *OF_H1, START, START + 9 * WEEK)[ModelKind.DIRECTION]
     assert champion.model_id == a_model().model_id
 
 
@@ -245,7 +245,7 @@ def test_a_challenger_is_measured_against_the_newest_champion_of_an_earlier_week
     published(database, a_model(0), a_model(1), a_model(2), a_model(1, seed=3, status=ModelStatus.CANDIDATE))
     through = [a_model(week).trained_through for week in range(4)]
     with database.begin() as conn:
-        found = [champion_before(conn, *OF_H1, instant) for instant in through]
+        found = [champion_before(conn, ModelKind.DIRECTION, *OF_H1, instant) for instant in through]
     assert [each and each.trained_through for each in found] == [None, *through[:3]]
 
 
