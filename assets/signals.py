@@ -35,7 +35,11 @@ from pipeline.storage.spans import groups_of, move_watermarks, split
 from resources.clock import ClockResource
 
 # Assets of advice, and the source that each is about.
-CANDIDATES = {"technical_signals": Source.TECHNICAL, "ml_signals": Source.ML_MODEL}
+CANDIDATES = {
+    "technical_signals": Source.TECHNICAL,
+    "ml_signals": Source.ML_MODEL,
+    "sentiment_signals": Source.SENTIMENT,
+}
 
 
 def _common(name: str, deps: Sequence[str], *checks: dg.AssetCheckSpec) -> dict[str, Any]:
@@ -76,6 +80,11 @@ def _candidates(name: str, deps: Sequence[str], description: str) -> dg.AssetSpe
             "ml_signals",
             ["direction_predictions", "anomaly_scores", "market_conditions"],
             "Advice that follows from predictions, before risk: one row per series, close and strategy.",
+        ),
+        _candidates(
+            "sentiment_signals",
+            ["symbol_sentiment", "market_conditions"],
+            "Advice that follows from texts and development, before risk: one row per series, close and strategy.",
         ),
     ],
     name="advise",
@@ -131,9 +140,7 @@ def advise(
         )
 
 
-@dg.asset(
-    **_common("risk_filtered_signals", ["technical_signals", "ml_signals", "market_conditions", "anomaly_scores"])
-)
+@dg.asset(**_common("risk_filtered_signals", [*CANDIDATES, "market_conditions", "anomaly_scores"]))
 @retried
 def risk_filtered_signals(
     context: dg.AssetExecutionContext,

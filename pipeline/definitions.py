@@ -9,6 +9,7 @@ from assets.indicators import analyse_candles
 from assets.market import candles
 from assets.models import train_models as train_models_asset
 from assets.predictions import predict
+from assets.sentiment import symbol_sentiment
 from assets.signals import advise, risk_filtered_signals, trading_signals
 from pipeline.jobs import draw_charts, generate_signals, train_models
 from pipeline.replay_job import replay_signals
@@ -33,6 +34,7 @@ def build_definitions(
             analyse_candles,
             train_models_asset,
             predict,
+            symbol_sentiment,
             advise,
             risk_filtered_signals,
             trading_signals,

@@ -38,6 +38,7 @@ from pipeline.risk.conditions import WINDOW_BARS, MarketConditions, atr_ratio, m
 from pipeline.risk.exposure import POSITION_SIZE, ExposureGroup, Pending, Position, fold, weight
 from pipeline.risk.filters import RiskFilter, screen
 from pipeline.risk.profile import RiskProfile
+from pipeline.strategies.columns import SENTIMENT, SENTIMENTS
 from pipeline.strategies.emission import SIGNAL_TYPES, signals_of
 from pipeline.strategies.higher_timeframe import TrendFilter, objection
 from pipeline.strategies.registry import MAX_REACH, STRATEGIES, Strategy, StrategyParameters
@@ -55,6 +56,9 @@ BarValues = Mapping[str, float | None]  # what is known about one bar, by column
 
 # What models say of a bar, as `BarValues` hold it: the calibrated probability of a rise, and quantiles of its range.
 PREDICTED = ("probability_up", *RANGES)
+
+# What texts say of its symbol, as `BarValues` and `metadata` name it.
+FELT = {SENTIMENT + name: f"{name}_score" for name in SENTIMENTS}
 
 # Which of them says how far the price is expected to go along an advice: one time in ten it goes further.
 REACHES: Mapping[SignalType, str] = {SignalType.BUY: "high_q90", SignalType.SELL: "low_q10"}
@@ -279,7 +283,8 @@ def finish(
 ) -> list[TradingSignal]:
     """Aggregate, price and rank what passed the filters; best first within a close, closes in order.
 
-    ``bars`` holds, for the bar of every signal, its close, all indicators, and what models said of it (`PREDICTED`).
+    ``bars`` holds, for the bar of every signal, its close, all indicators, what models said of it (`PREDICTED`), and
+    what texts said of its symbol (`FELT`).
     """
     combined = resolve_conflicts(_combine(kept, rules)).signals
     return [_priced(group, bars, profile, rules) for group in sorted(combined, key=lambda g: g.created_at)]
@@ -353,15 +358,16 @@ def _metadata(group: Combined, values: BarValues) -> dict[str, object]:
         "raw_data": {
             "technical_indicators": {PUBLISHED_NAMES.get(name, name): values[name] for name in BAR_COLUMNS},
             "ml_prediction": values.get("probability_up"),
-            "price_range": _range_of(values),
-            "sentiment": None,
+            "price_range": _named(values, {name: name for name in RANGES}),
+            "sentiment": _named(values, FELT),
         },
     }
 
 
-def _range_of(values: BarValues) -> dict[str, float | None] | None:
-    found = {name: values.get(name) for name in RANGES}
-    return None if found[RANGES[0]] is None else found
+def _named(values: BarValues, names: Mapping[str, str]) -> dict[str, float | None] | None:
+    """Some values by their published names; None where the first of them is unknown."""
+    found = {published: values.get(name) for name, published in names.items()}
+    return None if next(iter(found.values())) is None else found
 
 
 def by_bar(

@@ -7,7 +7,8 @@ from pipeline.run_tags import CHAIN_JOB, TRAINING_JOB
 CHAIN = (
     *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
     *("direction_predictions", "price_range_predictions", "anomaly_scores"),
-    *("technical_signals", "ml_signals", "risk_filtered_signals", "trading_signals"),
+    "symbol_sentiment",
+    *("technical_signals", "ml_signals", "sentiment_signals", "risk_filtered_signals", "trading_signals"),
 )
 
 draw_charts = dg.define_asset_job(

@@ -113,7 +113,7 @@ def replay(
                 judged = judge(found, conditions, profile, rules, pending)
                 pending = _still_pending([*pending, *_pending_of(judged)], max(span.until for span in part))
                 kept = [decision.signal for decision in judged if decision.is_kept]
-                for source in (Source.TECHNICAL, Source.ML_MODEL):
+                for source in Source:
                     of_source = [signal for signal in found if signal.source is source]
                     store_candidates(conn, part, of_source, source, occasion)
                 store_decisions(conn, part, judged, profile.name, occasion)

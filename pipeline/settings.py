@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -49,6 +49,7 @@ from pipeline.settings_sections import (
     ScheduleSettings,
     TrainingSettings,
 )
+from pipeline.settings_texts import SentimentSettings, TextSettings
 from pipeline.strategies.registry import STRATEGIES, StrategyParameters
 
 CONFIG_VARIABLE = "SIGNALS_CONFIG"
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     charts: ChartSettings = ChartSettings()
+    texts: TextSettings = TextSettings()
+    sentiment: SentimentSettings = SentimentSettings()
 
     @field_validator("indicators", mode="before")
     @classmethod
@@ -138,6 +141,12 @@ class Settings(BaseSettings):
             found[strategy.family] = (*found.get(strategy.family, ()), *strategy.names.values())
         return found
 
+    @property
+    def text_source(self) -> Literal["live", "simulated", "none"]:
+        """Where texts come from: as the settings say, else as candles do; beside imported candles from nowhere."""
+        beside: dict[str, Literal["live", "simulated", "none"]] = {"live": "live", "simulated": "simulated"}
+        return self.texts.source or beside.get(self.market.source, "none")
+
     def fingerprint(self, profiles: Mapping[str, RiskProfile]) -> tuple[str, dict[str, Any]]:
         """Hash and content of everything that can change a signal under ``profiles``, secrets left out."""
         content = self.model_dump(mode="json", include=set(DECISIVE), serialize_as_any=True)
@@ -150,7 +159,10 @@ class Settings(BaseSettings):
 
 
 # Sections that can change a signal; which series are watched cannot, but for exposure, which rows show.
-DECISIVE = ("market", "indicators", "context", "strategies", "position_size", "aggregation", "expiry", "models")
+DECISIVE = (
+    *("market", "indicators", "context", "strategies", "position_size", "aggregation", "expiry", "models"),
+    "sentiment",
+)
 
 
 def _parameters(key: str, given: object) -> StrategyParameters:
@@ -177,6 +189,8 @@ def keys_of(model: type[BaseModel] = Settings, above: str = "") -> Iterator[str]
                 yield from keys_of(strategy.parameters, f"{dotted}.{key}.")
         elif dotted in ("expiry.bars", "context.higher_timeframes"):
             yield from (f"{dotted}.{timeframe}" for timeframe in Timeframe)
+        elif dotted in ("sentiment.weights", "sentiment.author_cap"):
+            yield from (f"{dotted}.{source}" for source in model.model_validate({}).__dict__[name])
         else:
             yield dotted
 

@@ -52,6 +52,7 @@ def _not_a_truth_value(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
 Real = Annotated[float, BeforeValidator(_not_a_truth_value)]
 Symbol = Annotated[str, AfterValidator(_as_value_error(parse_symbol))]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 TimeframeName = Annotated[Timeframe, BeforeValidator(_as_value_error(parse_timeframe))]
 
 

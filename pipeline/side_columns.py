@@ -1,7 +1,7 @@
 """Columns from beside the bars, computed in memory: what a replay reads where a tick reads the stored ones.
 
-Extra indicators, a reference symbol's columns, a higher timeframe's and what models say, for the bars of a group; with
-the same functions, so that both say the same.
+Extra indicators, a reference symbol's columns, a higher timeframe's, what models say and what texts say, for the bars
+of a group; with the same functions, so that both say the same.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.contracts.blocks import Block
-from pipeline.generation import LOOKBACK_BARS, Rules, column_depths
+from pipeline.generation import FELT, LOOKBACK_BARS, Rules, column_depths
 from pipeline.indicators.alignment import as_of_close, higher_opens, spread
 from pipeline.indicators.extra.choice import extras_of
 from pipeline.indicators.extra.compute import compute_extras, load_from
@@ -21,26 +21,29 @@ from pipeline.storage import tables
 from pipeline.storage.columns import group_of, read_columns
 from pipeline.storage.database import Database
 from pipeline.storage.history import SeriesGroup, read_block
+from pipeline.storage.sentiment import read_sentiment_columns
 from pipeline.storage.universe import listed_at
-from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, REFERENCE, is_beside
+from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, REFERENCE, SENTIMENT, SENTIMENTS, is_beside
+from pipeline.surveying import sentiment_columns
 
 
 def side_columns(
     database: Database, settings: Settings, analysed: AnalysedGroup, rules: Rules, predictions: Predictions
 ) -> Block:
-    """What the enabled strategies read beside the columns of the bars of ``analysed``, and `generation.PREDICTED`."""
+    """What the enabled strategies read beside the columns of the bars of ``analysed``, `PREDICTED` and `FELT`."""
     wanted = [name for name in column_depths(rules) if is_beside(name)]
     found: Block = {}
+    opens = pd.DatetimeIndex(analysed.candles["close"].index)
     if any(name.startswith(EXTRA) for name in wanted):
-        index = analysed.candles["close"].index
         extras = extras_of(settings.indicators)
-        found |= {EXTRA + name: frame for name, frame in extra_columns(database, extras, analysed.group, index).items()}
+        found |= {EXTRA + name: frame for name, frame in extra_columns(database, extras, analysed.group, opens).items()}
     found |= {PREDICTION + name: frame for name, frame in predictions.as_columns().items()}
+    found |= sentiment_columns(database, settings.sentiment, analysed.group, opens)
     if names := [name for name in wanted if name.startswith(REFERENCE)]:
         found |= _of_reference(database, analysed, names, rules.context.reference_symbol)
     if names := [name for name in wanted if name.startswith(HIGHER)]:
         found |= _of_higher(database, analysed, names, rules)
-    wanted.append(PREDICTION + "is_anomaly")  # risk asks for it, whatever the strategies do
+    wanted += [PREDICTION + "is_anomaly", *FELT]  # risk and metadata ask for them, whatever the strategies do
     return {name: found[name] for name in wanted} | predictions.of_bars()
 
 
@@ -50,27 +53,30 @@ def bar_side_columns(
     """`side_columns` of one series, as they were when its last bar in ``index`` was judged.
 
     The stored ones are those of the default scope, made by its newest settings, and perhaps not for this bar; so those
-    of a named replay, those of extra indicators, and what is not stored are computed. What models said of a bar of the
-    default scope is not among them: it stands beside its candle, and what was not said then is not said later. What
-    they said of the bars of a replay is given with them.
+    of a named replay, those of extra indicators, and what is not stored are computed. What models and texts said of a
+    bar of the default scope is as it is stored, for what was not said then is not said later; that of models stands
+    beside the candle. What they said of the bars of a replay is given with them.
     """
     depths = {name: depth for name, depth in column_depths(rules).items() if is_beside(name)}
-    if is_default:
-        depths = {name: depth for name, depth in depths.items() if not name.startswith(PREDICTION)}
-    if is_default and not depths:
-        return {}, None
     last = pd.Timestamp(index[-1]).to_pydatetime()
+    felt: Block = {}
+    if is_default:
+        depths = {name: depth for name, depth in depths.items() if not name.startswith((PREDICTION, SENTIMENT))}
+        stored = read_sentiment_columns(database, SENTIMENTS, group, pd.Timestamp(index[0]).to_pydatetime(), last)
+        felt = {SENTIMENT + name: frame for name, frame in stored.items()}
+    if is_default and not depths:
+        return felt, None
     if is_default and not any(name.startswith(EXTRA) for name in depths):
         higher = rules.context.higher_timeframes.get(group.timeframe)
         found = read_columns(
             database, group, depths, last, last, reference_symbol=rules.context.reference_symbol, higher=higher
         )
         if not any(frame.iloc[-1].isna().any() for frame in found.values()):
-            return {name: frame.reindex(index) for name, frame in found.items()}, None
+            return felt | {name: frame.reindex(index) for name, frame in found.items()}, None
     analysed = analyse_group(database, group, last - LOOKBACK_BARS * group.timeframe.duration, last)
     predictions = predictions_of(database, settings, analysed, rules.context.reference_symbol)
     found = side_columns(database, settings, analysed, rules, predictions)
-    return {name: frame.reindex(index) for name, frame in found.items()}, None if is_default else predictions
+    return {name: frame.reindex(index) for name, frame in found.items()} | felt, None if is_default else predictions
 
 
 def extra_columns(database: Database, extras: Sequence[ExtraIndicator], group: SeriesGroup, index: pd.Index) -> Block:

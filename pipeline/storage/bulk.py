@@ -199,6 +199,7 @@ _ARROW_TYPES: dict[type[sa.types.TypeEngine[Any]], pa.DataType] = {
     sa.Double: pa.float64(),
     sa.REAL: pa.float32(),
     sa.Text: pa.string(),
+    sa.LargeBinary: pa.binary(),
     sa.TIMESTAMP: pa.timestamp("us", tz="UTC"),
     postgresql.ARRAY: pa.list_(pa.string()),
 }

@@ -2,7 +2,7 @@
 
 `extra.<name>` is one of `[indicators.*]`; `reference.<name>` is the reference symbol's on the same bar;
 `higher.<name>` is the same symbol's on the newest bar of the higher timeframe that has closed by then;
-`prediction.<name>` is what the champions of the close say of the bar.
+`prediction.<name>` is what the champions of the close say of the bar, `sentiment.<name>` what texts say of its symbol.
 """
 
 from collections import defaultdict
@@ -19,8 +19,9 @@ from pipeline.storage.database import Database
 from pipeline.storage.extra_indicators import read_extra_block
 from pipeline.storage.history import BlockRequest, SeriesGroup, bar_index, read_blocks
 from pipeline.storage.predictions import prediction_requests
+from pipeline.storage.sentiment import read_sentiment_columns
 from pipeline.storage.universe import universe
-from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, READ_OFF_CANDLES, REFERENCE
+from pipeline.strategies.columns import EXTRA, HIGHER, PREDICTION, READ_OFF_CANDLES, REFERENCE, SENTIMENT
 
 SHALLOW = 8  # bars: columns that are read no deeper are read together, for a question costs more than some rows
 
@@ -56,6 +57,8 @@ def read_columns(
             continue
         if prefix == EXTRA:
             found = read_extra_block(database, plain, group, begin, last_open)
+        elif prefix == SENTIMENT:
+            found = read_sentiment_columns(database, plain, group, begin, last_open)
         elif prefix == REFERENCE:
             found = _of_reference(database, group, plain, begin, last_open, reference_symbol)
         else:
@@ -75,7 +78,7 @@ def group_of(database: Database, exchange: str, timeframe: Timeframe, symbols: S
 
 
 def _prefix(name: str) -> str:
-    return next((prefix for prefix in (EXTRA, REFERENCE, HIGHER, PREDICTION) if name.startswith(prefix)), "")
+    return next((prefix for prefix in (EXTRA, REFERENCE, HIGHER, PREDICTION, SENTIMENT) if name.startswith(prefix)), "")
 
 
 def _bar_requests(names: Sequence[str], begin: datetime, end: datetime) -> list[BlockRequest]:

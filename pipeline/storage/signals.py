@@ -22,7 +22,7 @@ from pipeline.domain.signal import Origin, TradingSignal, signal_id
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
-from pipeline.generation import PREDICTED, BarKey
+from pipeline.generation import FELT, PREDICTED, BarKey
 from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.models.price_range import RANGES
 from pipeline.storage import tables
@@ -50,27 +50,29 @@ class StoredSignals:
 
 
 def read_bars(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str) -> dict[BarKey, dict[str, Any]]:
-    """Close, all indicators and predictions of the bars in the spans that have a candidate."""
+    """Close, indicators, predictions and sentiment of the bars in the spans that have a candidate."""
     stage_spans(conn, spans)
     columns = ", ".join(f"i.{name}" for name in BAR_COLUMNS)
     predicted = ", ".join(["d.probability", *(f"p.{name}" for name in RANGES)])
+    felt = ", ".join(f"f.{name}" for name in FELT.values())
     rows = conn.execute(
         sa.text(
             f"""SELECT DISTINCT x.exchange, x.symbol, x.timeframe, x.candle_close_at, c.close, {columns},
-  {predicted}
+  {predicted}, {felt}
 FROM candidate_signals x JOIN spans s ON {IN_SPANS} JOIN series e ON e.series_id = x.series_id
 JOIN candles c ON c.series_id = x.series_id
   AND c.open_at = x.candle_close_at - make_interval(secs => e.bar_seconds)
 JOIN indicators i ON i.series_id = c.series_id AND i.open_at = c.open_at
 LEFT JOIN direction_predictions d ON d.series_id = c.series_id AND d.open_at = c.open_at
 LEFT JOIN price_range_predictions p ON p.series_id = c.series_id AND p.open_at = c.open_at
+LEFT JOIN symbol_sentiment f ON f.symbol = x.symbol AND f.close_at = x.candle_close_at AND f.silence IS NULL
 WHERE x.origin = :origin AND x.scope = :scope"""
         ),
         {"origin": origin.value, "scope": scope},
     )
     return {
         (SeriesKey(r[0], r[1], Timeframe(r[2])), r[3]): dict(
-            zip(("close", *BAR_COLUMNS, *PREDICTED), r[4:], strict=True)
+            zip(("close", *BAR_COLUMNS, *PREDICTED, *FELT), r[4:], strict=True)
         )
         for r in rows
     }

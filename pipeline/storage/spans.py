@@ -110,6 +110,13 @@ def tick_spans(
     return spans
 
 
+def never_processed(conn: sa.Connection, asset: str, spans: Sequence[Span]) -> set[Span]:
+    """The spans of series of which live runs have never made the table before."""
+    w = tables.watermarks.c
+    known = set(conn.scalars(sa.select(w.series_id).where(w.asset == asset)))
+    return {span for span in spans if span.series.series_id not in known}
+
+
 def move_watermarks(conn: sa.Connection, asset: str, spans: Sequence[Span]) -> None:
     """Note that live runs have processed the spans."""
     if not spans:

@@ -6,6 +6,7 @@ renamed or removed, because other people's queries stand on them.
 
 from dataclasses import dataclass
 
+from pipeline.domain.document import TextSource
 from pipeline.domain.model import ModelKind
 from pipeline.indicators.levels import LIFE_BARS
 from pipeline.storage import tables
@@ -62,6 +63,13 @@ def _part_of_candidates(name: str, source: str) -> View:
         columns,
         f"SELECT {selected} FROM candidate_signals WHERE source = '{source}'",
     )
+
+
+def _part_of_documents(name: str, source: TextSource, comment: str) -> View:
+    columns = _comments("documents", leave_out=("source", "sketch", "content_hash", "gone_at", "gone_reason"))
+    selected = ", ".join(f'"{c}"' for c in columns)
+    query = f"SELECT {selected} FROM documents WHERE source = '{source}' AND gone_at IS NULL"
+    return View(name, comment, columns, query)
 
 
 def _risk_filtered() -> View:
@@ -225,6 +233,10 @@ VIEWS: tuple[View, ...] = (
     _per_bar("v_chart_patterns", "chart_patterns", "Completed chart patterns with the names of their series"),
     _part_of_candidates("technical_signals", "technical"),
     _part_of_candidates("ml_signals", "ml_model"),
+    _part_of_candidates("sentiment_signals", "sentiment"),
+    _part_of_documents("news_articles", TextSource.NEWS, "Articles of the feeds, each as it was first seen"),
+    _part_of_documents("tweets", TextSource.TWITTER, "Posts on X, each as it was first seen"),
+    _part_of_documents("reddit_posts", TextSource.REDDIT, "Posts and comments on Reddit as they stand"),
     _risk_filtered(),
     _active(),
     _latency(),

@@ -136,6 +136,43 @@ def level_checks(fast: pd.DataFrame, slow: pd.DataFrame, names: tuple[str, str])
     )
 
 
+def armed_check(
+    side: int,
+    name: str,
+    value: npt.NDArray[np.float64],
+    beyond: npt.NDArray[np.bool_],
+    rearmed: npt.NDArray[np.bool_],
+    back: str,
+    memory: int,
+) -> Check:
+    """Whether the last bar found a threshold armed (`threshold_trips`): what came last before it.
+
+    Parameters
+    ----------
+    name, value
+        What is compared, and its values up to the judged bar.
+    beyond, rearmed
+        Where it is past the threshold, and where it is back; ``back`` says that in words, ``back above 35``.
+    memory
+        Bars for which a trip stands.
+    """
+    trip, rearming = latest(beyond, memory), latest(rearmed, memory)
+    is_tripped = trip is not None and (rearming is None or trip < rearming)
+    if is_tripped and trip is not None:
+        found = f"no: beyond {bars_ago(trip)} ({written(float(value[-1 - trip]))}), not {back} since"
+    elif rearming is not None:
+        found = f"yes: {back} {bars_ago(rearming)} ({written(float(value[-1 - rearming]))})"
+    else:
+        found = f"yes: neither beyond nor {back} in the {min(len(value) - 1, memory)} bars before"
+    return Check(
+        side=side,
+        asks=f"{name} armed",
+        found=found,
+        wanted=f"{back} since it was last beyond, or not beyond in {memory} bars",
+        is_met=not is_tripped,
+    )
+
+
 def latest(marks: npt.NDArray[np.bool_], limit: int) -> int | None:
     """How many bars before the last one the newest mark is, 1 being the bar before; None if not within ``limit``."""
     places = np.flatnonzero(marks[:-1][-limit:][::-1])

@@ -18,7 +18,7 @@ from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.signal import MULTI_STRATEGY, Source
 from pipeline.strategies.checks import Check
-from pipeline.strategies.columns import PREDICTION, PREDICTIONS, READABLE, is_readable
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS, READABLE, SENTIMENT, SENTIMENTS, is_readable
 from pipeline.strategies.crossing import ALERT, BUY, SELL
 from pipeline.strategies.higher_timeframe import TREND, TrendFilter, warning
 
@@ -203,7 +203,8 @@ def strategy(
         The kind of evidence behind it.
     columns
         Those of `READABLE` that it reads (or ``higher.<one>``, ``reference.<one>``, ``extra.<column>``,
-        ``prediction.<one>``; see `pipeline.strategies.columns`), or a function of its parameters that names them.
+        ``prediction.<one>``, ``sentiment.<one>``; see `pipeline.strategies.columns`), or a function of its parameters
+        that names them.
     lookback
         Bars of these columns before the judged one that may matter, whatever the parameters are. Declared
         rather than inferred, because it decides how much history a run loads; tests hold every strategy to it,
@@ -254,7 +255,8 @@ def strategy(
         if unknown := [name for name in read if not is_readable(name)]:
             raise ConfigurationError(
                 f"columns of a strategy must be of {', '.join(READABLE)}, or one of them behind higher. or reference., "
-                f"{', '.join(PREDICTION + name for name in PREDICTIONS)}, or extra.<column>; "
+                f"{', '.join(PREDICTION + name for name in PREDICTIONS)}, "
+                f"{', '.join(SENTIMENT + name for name in SENTIMENTS)}, or extra.<column>; "
                 f"were {', '.join(unknown)} ({key})"
             )
         documentation = (rule.__doc__ or "").strip()

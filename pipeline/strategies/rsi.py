@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Annotated, Self
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, model_validator
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.signal import Source
-from pipeline.strategies.checks import Check, bars_ago, latest, written
+from pipeline.strategies.checks import Check, armed_check, written
 from pipeline.strategies.crossing import BUY, SELL, as_sides, threshold_trips
 from pipeline.strategies.definition import Fraction, StrategyParameters, Trigger, strategy
 
@@ -72,31 +70,14 @@ def _checks(columns: Block, parameters: RsiParameters) -> tuple[Check, ...]:
         return tuple(now)
     back_above, back_below = parameters.rearm_above, parameters.rearm_below
     armed = (
-        _armed(BUY, value, value < low, value > back_above, f"back above {written(back_above)}"),
-        _armed(SELL, value, value > high, value < back_below, f"back below {written(back_below)}"),
+        armed_check(
+            BUY, "RSI 14", value, value < low, value > back_above, f"back above {written(back_above)}", TRIP_MEMORY
+        ),
+        armed_check(
+            SELL, "RSI 14", value, value > high, value < back_below, f"back below {written(back_below)}", TRIP_MEMORY
+        ),
     )
     return (now[0], armed[0], now[1], armed[1])
-
-
-def _armed(
-    side: int, value: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_], back: npt.NDArray[np.bool_], rearmed: str
-) -> Check:
-    """Whether the last bar found the threshold armed: what the newest trip or re-arming before it was."""
-    trip, rearming = latest(beyond, TRIP_MEMORY), latest(back, TRIP_MEMORY)
-    is_tripped = trip is not None and (rearming is None or trip < rearming)
-    if is_tripped and trip is not None:
-        found = f"no: beyond {bars_ago(trip)} ({written(float(value[-1 - trip]))}), not {rearmed} since"
-    elif rearming is not None:
-        found = f"yes: {rearmed} {bars_ago(rearming)} ({written(float(value[-1 - rearming]))})"
-    else:
-        found = f"yes: neither beyond nor {rearmed} in the {min(len(value) - 1, TRIP_MEMORY)} bars before"
-    return Check(
-        side=side,
-        asks="RSI 14 armed",
-        found=found,
-        wanted=f"{rearmed} since it was last beyond, or not beyond in {TRIP_MEMORY} bars",
-        is_met=not is_tripped,
-    )
 
 
 @strategy(

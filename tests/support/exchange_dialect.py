@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from tests.support.exchange_clock import MILLISECOND
 from tests.support.exchange_faults import Fault
-from tests.support.exchange_http import Answer, Request
 from tests.support.exchange_limits import Refusal, WeightWindow
 from tests.support.exchange_market import Market
+from tests.support.http_server import Answer, Request
 
 
 class Endpoint(StrEnum):

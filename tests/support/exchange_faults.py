@@ -13,8 +13,8 @@ from typing import Any
 from pipeline.contracts import candles as contract
 from pipeline.domain.timeframe import Timeframe
 from tests.support.exchange_clock import MILLISECOND, bar_ms, milliseconds, open_ms_of, position_at
-from tests.support.exchange_http import Answer, Ending
 from tests.support.exchange_limits import Refusal
+from tests.support.http_server import Answer, Ending
 
 Row = list[Any]  # open in milliseconds, open, high, low, close, volume; any type once a fault has been there
 PLACES = {name: place for place, name in enumerate(contract.VALUES, start=1)}

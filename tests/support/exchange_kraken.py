@@ -13,9 +13,9 @@ from pipeline.domain.timeframe import Timeframe
 from tests.support.exchange_clock import bar_ms
 from tests.support.exchange_dialect import Asked, Dialect, Endpoint
 from tests.support.exchange_faults import VALUES, Fault, Query, Row, as_sent, is_plain
-from tests.support.exchange_http import Answer, Request
 from tests.support.exchange_limits import Refusal, WeightWindow
 from tests.support.exchange_market import Market
+from tests.support.http_server import Answer, Request
 
 REQUESTS_A_MINUTE = 60  # one a second stays within the limit, says the exchange
 MOST_ROWS = 721  # 720 committed ones and the one that runs, in recorded answers as well

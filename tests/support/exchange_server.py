@@ -23,9 +23,9 @@ from tests.support.exchange_candles import CandleProvider, EndlessMarket, simula
 from tests.support.exchange_clock import ExchangeClock
 from tests.support.exchange_dialect import Asked, Dialect, Endpoint
 from tests.support.exchange_faults import AnswerFault, Fault, slow
-from tests.support.exchange_http import Answer, Ending, HttpServer, Request
 from tests.support.exchange_kraken import Kraken
 from tests.support.exchange_market import Market
+from tests.support.http_server import Answer, Ending, HttpServer, Request
 from tests.support.real_data import ROOT
 
 DIALECTS: dict[str, type[Binance] | type[Kraken]] = {Binance.name: Binance, Kraken.name: Kraken}

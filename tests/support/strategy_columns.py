@@ -21,14 +21,15 @@ from pipeline.domain.signal import Source
 from pipeline.indicators.catalogue import INDICATORS
 from pipeline.indicators.compute import evaluate
 from pipeline.indicators.structure import PATTERN_COLUMNS, structure
-from pipeline.strategies.columns import PREDICTION, PREDICTIONS, READ_OFF_CANDLES, READABLE
+from pipeline.strategies.columns import PREDICTION, PREDICTIONS, READ_OFF_CANDLES, READABLE, SENTIMENT, SENTIMENTS
 from pipeline.strategies.crossing import ABOVE, BELOW, CROSS_LOOKBACK, as_alerts, as_sides, last_event, relation
 from pipeline.strategies.definition import STATED, Fraction, Strategy, StrategyParameters, strategy
 from tests.support.market import flat_market, grid, random_walk
 
 SYMBOL = "BTC/USDT"
 PREDICTED = tuple(PREDICTION + name for name in PREDICTIONS)
-EVERY = (*READABLE, *PREDICTED)  # what a strategy may read of every bar
+SAID = tuple(SENTIMENT + name for name in SENTIMENTS)
+EVERY = (*READABLE, *PREDICTED, *SAID)  # what a strategy may read of every bar
 RUNGS = 500  # of the ladder from a column's least value to its largest
 ANOMALOUS = 0.65  # a score: the range is nearly two ATR
 
@@ -69,14 +70,19 @@ def bar_columns(candles: Block) -> Block:
 
 
 def predicted_columns(candles: Block) -> Block:
-    """`bar_columns`, and what models that know little would say: `EVERY` column.
+    """`bar_columns`, and what models and texts that know little would say: `EVERY` column.
 
-    That prices go on as they went, and that a wide bar is an anomaly.
+    That prices go on as they went, and that a wide bar is an anomaly; the talk is against whoever is far from the mean.
     """
     columns = bar_columns(candles)
     score = 1.0 / (1.0 + columns["atr_14"] / (candles["high"] - candles["low"]).replace(0.0, np.nan))
     said = (columns["rsi_14"] / 100.0, score, (score > ANOMALOUS).astype(float).where(score.notna()))
-    return columns | dict(zip(PREDICTED, said, strict=True))
+    mood, away = (
+        columns["rsi_14"] - 50.0,
+        (columns["close"] - columns["sma_20"]) / columns["atr_14"].replace(0.0, np.nan),
+    )
+    felt = (np.tanh(mood / 20.0), np.tanh(mood / 15.0), np.tanh(-away / 2.0))
+    return columns | dict(zip((*PREDICTED, *SAID), (*said, *felt), strict=True))
 
 
 def is_counted(name: str) -> bool:
@@ -147,7 +153,7 @@ def wandering_columns(seed: int, n_candles: int, n_symbols: int = 3, names: tupl
     for indicator in INDICATORS.values():
         unknown |= dict.fromkeys(indicator.columns, listed + rng.integers(0, 4, n_symbols))
     together = (("support", "support_touches"), ("resistance", "resistance_touches"), PATTERN_COLUMNS)
-    for columns in (*together, PREDICTED[:1], PREDICTED[1:]):
+    for columns in (*together, PREDICTED[:1], PREDICTED[1:], SAID):
         unknown |= dict.fromkeys(columns, listed + rng.integers(0, 4, n_symbols))
     bars = np.arange(n_candles)[:, None]
     return {name: frame.mask(bars < unknown[name]) for name, frame in block.items()}

@@ -33,6 +33,16 @@ from pipeline.storage.tables.signals import (
     trading_signals,
 )
 from pipeline.storage.tables.structure import chart_patterns, price_levels
+from pipeline.storage.tables.texts import (
+    document_assets,
+    document_quarantine,
+    document_sentiment,
+    documents,
+    repository_activity,
+    symbol_sentiment,
+    text_budgets,
+    text_feeds,
+)
 
 __all__ = [
     "anomaly_scores",
@@ -43,6 +53,10 @@ __all__ = [
     "chart_patterns",
     "configurations",
     "direction_predictions",
+    "document_assets",
+    "document_quarantine",
+    "document_sentiment",
+    "documents",
     "extra_indicators",
     "indicators",
     "live_passes",
@@ -56,12 +70,16 @@ __all__ = [
     "price_levels",
     "price_range_predictions",
     "replay_drift",
+    "repository_activity",
     "risk_decisions",
     "risk_profiles",
     "series",
     "signal_charts",
     "signal_events",
     "source_health",
+    "symbol_sentiment",
+    "text_budgets",
+    "text_feeds",
     "trading_signals",
     "users",
     "watermarks",

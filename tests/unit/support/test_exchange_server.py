@@ -14,8 +14,8 @@ import pytest
 from tests.support.exchange_asking import HOUR, KLINES, MARKET, NOW, get, hours, klines
 from tests.support.exchange_clock import ExchangeClock, milliseconds
 from tests.support.exchange_dialect import Endpoint
-from tests.support.exchange_http import HttpServer
 from tests.support.exchange_server import exchange_process, exchange_server
+from tests.support.http_server import HttpServer
 
 
 def test_the_server_keeps_connections(exchange):

@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server in a thread of its own, which can also answer as no server should.
 
-Only what public endpoints of exchanges need: GET, keep-alive, no request bodies. It knows nothing of exchanges.
+Only what the endpoints of exchanges and text sources need: plain requests, keep-alive, bodies of a known length. It
+knows nothing of what it serves.
 """
 
 import asyncio
@@ -8,14 +9,16 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 HOST = "127.0.0.1"
+METHODS = (b"GET", b"POST")
 JSON = "application/json;charset=UTF-8"
 TLS_RECORD = b"\x16"  # what a client sends first that takes the server for an HTTPS one
 CLIENT_IS_GONE = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, asyncio.CancelledError)
@@ -27,6 +30,9 @@ class Request(NamedTuple):
 
     path: str
     params: dict[str, str]
+    method: str = "GET"
+    headers: Mapping[str, str] = MappingProxyType({})  # by lower-case name
+    body: bytes = b""
 
 
 class Ending(Enum):
@@ -67,7 +73,7 @@ class HttpServer:
         self.port = port  # 0 until `start` has found a free one
         self._handle = handle
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="exchange", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http-server", daemon=True)
         self._listener: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._mistakes: list[Exception] = []
@@ -134,10 +140,13 @@ class HttpServer:
         while True:
             first = await reader.readexactly(1)
             head = b"" if first == TLS_RECORD else first + await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"GET /"):
-                writer.write(Answer(b"only GET over plain HTTP", 400, "text/plain").message())
+            method, _, rest = head.partition(b" ")
+            if method not in METHODS or not rest.startswith(b"/"):
+                writer.write(Answer(b"only plain HTTP", 400, "text/plain").message())
                 return
-            answer = self._answer(head.split(b" ", 2)[1].decode("latin-1"))
+            headers = _headers(head)
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            answer = self._answer(method.decode(), rest.split(b" ", 1)[0].decode("latin-1"), headers, body)
             await asyncio.sleep(answer.delay_s)
             if answer.ending is not Ending.KEEP:
                 await _misbehave(answer, reader, writer)
@@ -145,13 +154,19 @@ class HttpServer:
             writer.write(answer.message())
             await writer.drain()
 
-    def _answer(self, target: str) -> Answer:
+    def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         url = urlsplit(target)
         try:
-            return self._handle(Request(url.path, dict(parse_qsl(url.query))))
+            return self._handle(Request(url.path, dict(parse_qsl(url.query)), method, headers, body))
         except Exception as error:
             self._mistakes.append(error)
             return Answer(repr(error).encode(), 500, "text/plain")
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if ":" in line)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 async def _misbehave(answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

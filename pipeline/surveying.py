@@ -1,0 +1,156 @@
+"""What texts and development activity say of symbols at closes: what a tick, a backfill and a replay share."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.contracts.blocks import Block
+from pipeline.domain.document import TextSource
+from pipeline.domain.universe import base_of
+from pipeline.sentiment.activity import activity_scores
+from pipeline.sentiment.baseline import DAYS, floods, with_days_before, z_scores
+from pipeline.sentiment.blending import TEXTS, Blend, Texts, blend
+from pipeline.sentiment.movers import movers, weights_used
+from pipeline.sentiment.scorers import scorer_name
+from pipeline.settings_texts import SentimentSettings
+from pipeline.storage import tables
+from pipeline.storage.database import Database
+from pipeline.storage.history import SeriesGroup, bar_index
+from pipeline.storage.sentiment import assets_of, read_activity, read_texts
+from pipeline.storage.spans import Span
+from pipeline.strategies.columns import SENTIMENT, SENTIMENTS
+
+CELLS_AT_ONCE = 4_000_000  # closes, their days before and assets at once: a few hundred MB
+
+
+ROW = tuple(column.name for column in tables.symbol_sentiment.c if column.name != "recorded_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What is said at some closes; arrays are of shape (n_closes, n_assets) unless they say otherwise."""
+
+    closes: pd.DatetimeIndex
+    blend: Blend  # at the closes and the days before
+    texts: Texts
+    places: npt.NDArray[np.int64]  # where each close stands in the blend
+    z_score: npt.NDArray[np.float64]
+    is_flooded: npt.NDArray[np.bool_]  # (n_closes, n_assets, 3)
+
+
+def surveys(
+    database: Database, settings: SentimentSettings, symbols: Sequence[str], closes: pd.DatetimeIndex
+) -> Iterator[Survey]:
+    """What texts that were known by each close say of the symbols' bases, for some closes at a time; oldest first.
+
+    Parameters
+    ----------
+    closes
+        Aware, increasing.
+    """
+    assets, rules, scorer = assets_of(symbols), settings.rules, scorer_name(settings.scorer)
+    at_once = max(1, CELLS_AT_ONCE // ((DAYS + 1) * max(1, len(assets))))
+    for begin in range(0, len(closes), at_once):
+        some = closes[begin : begin + at_once]
+        index, places = with_days_before(some)
+        first, last = (instant.to_pydatetime() for instant in index[[0, -1]])
+        texts = read_texts(database, assets, first, last, rules.window, scorer)
+        activity = activity_scores(*read_activity(database, assets, first, last), index, assets)
+        found = blend(texts, activity, index, assets, rules)
+        z_score, _ = z_scores(np.where(found.is_covered, found.overall, np.nan), places)
+        yield Survey(
+            closes=some,
+            blend=found,
+            texts=texts,
+            places=places[0],
+            z_score=z_score,
+            is_flooded=floods(found.counted + found.capped, places),
+        )
+
+
+def sentiment_columns(
+    database: Database, settings: SentimentSettings, group: SeriesGroup, index: pd.DatetimeIndex
+) -> Block:
+    """`strategies.columns.SENTIMENTS` of the bars that open in ``index``, by their names there; as if stored."""
+    columns: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in SENTIMENTS}
+    for found in surveys(database, settings, group.symbols, index + group.timeframe.duration):
+        said, at = found.blend, found.places
+        here = [said.assets.index(base_of(symbol)) for symbol in group.symbols]
+        for name, values in (("overall", said.overall), ("news", said.news), ("social", said.social)):
+            columns[name].append(np.where(said.is_covered[at], values[at], np.nan)[:, here])
+    return {
+        SENTIMENT + name: pd.DataFrame(np.concatenate(parts), index=index, columns=group.symbols)
+        for name, parts in columns.items()
+    }
+
+
+def spans_asked(spans: Sequence[Span]) -> tuple[list[str], pd.DatetimeIndex, pd.DataFrame]:
+    """The symbols and closes of some spans, and which closes each symbol is asked about (symbol, close_at).
+
+    A close that several timeframes share is one.
+    """
+    asked = {(span.series.key.symbol, close_at) for span in spans for close_at in _closes(span)}
+    frame = pd.DataFrame(sorted(asked, key=lambda each: (each[1], each[0])), columns=["symbol", "close_at"])
+    closes = pd.DatetimeIndex(frame["close_at"].unique())
+    return sorted(frame["symbol"].unique()), closes, frame
+
+
+def sentiment_rows(found: Survey, asked: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `symbol_sentiment` for the asked closes of which a source has something to say, in their order."""
+    said, moved = found.blend, _top_documents(found)
+    number_of = {close_at: number for number, close_at in enumerate(found.closes)}
+    rows: list[dict[str, Any]] = []
+    for symbol, close_at in zip(asked["symbol"], asked["close_at"], strict=True):
+        if close_at not in number_of:
+            continue
+        number, asset = number_of[close_at], said.assets.index(base_of(symbol))
+        place = int(found.places[number])
+        if not np.isnan(said.overall[place, asset]):
+            rows.append(
+                {
+                    "symbol": symbol,
+                    "close_at": close_at,
+                    "overall_score": said.overall[place, asset],
+                    "social_score": said.social[place, asset],
+                    **{f"{source}_score": said.scores[place, asset, n] for n, source in enumerate(TextSource)},
+                    **{f"{source}_documents": said.counted[place, asset, n] for n, source in enumerate(TEXTS)},
+                    **{f"{source}_capped": said.capped[place, asset, n] for n, source in enumerate(TEXTS)},
+                    "coverage": said.coverage[place, asset],
+                    "weights": json.dumps(weights_used(said, place, asset)),
+                    "z_score": found.z_score[number, asset],
+                    "flooded": [s.value for n, s in enumerate(TEXTS) if found.is_flooded[number, asset, n]],
+                    "top_documents": json.dumps(moved.get((place, asset), [])),
+                    "silence": silence(said, place, asset),
+                }
+            )
+    return pd.DataFrame(rows, columns=list(ROW))
+
+
+def silence(said: Blend, close: int, asset: int) -> str | None:
+    """Why there is no advice at a close; None where there may be."""
+    if said.is_covered[close, asset]:
+        return None
+    coverage, n_documents = float(said.coverage[close, asset]), int(said.counted[close, asset].sum())
+    rules = said.rules
+    if n_documents < rules.min_documents:
+        return f"insufficient_coverage({n_documents}<{rules.min_documents} documents)"
+    return f"insufficient_coverage(weight {coverage:.2g}<{rules.min_weight:.2g})"
+
+
+def _top_documents(found: Survey) -> dict[tuple[int, int], list[dict[str, Any]]]:
+    top: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    rows = movers(found.blend, found.texts, found.places)
+    for close, asset, document_id, part in zip(*(rows[name].tolist() for name in rows), strict=True):
+        top.setdefault((close, asset), []).append({"document_id": document_id, "part": round(part, 6)})
+    return top
+
+
+def _closes(span: Span) -> list[pd.Timestamp]:
+    timeframe = span.series.key.timeframe
+    index = bar_index(timeframe, span.first_open, span.last_open)
+    return list(index + timeframe.duration)
