@@ -5,9 +5,7 @@ Which table a file holds is read in `resources.candle_formats`, what its columns
 `pipeline.market.cleaning`.
 """
 
-import os
 import re
-from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,45 +27,10 @@ from resources.candle_columns import (
     volume,
 )
 from resources.candle_formats import read_table
-from resources.candle_names import SUFFIXES, refuse_other_candles, symbol_of, timeframe_called, timeframe_of
+from resources.candle_names import refuse_other_candles, symbol_of, timeframe_called, timeframe_of
 
 ENOUGH_SPACINGS = 3  # fewer say little: two rows may be a gap apart
 COMMON_SHARE = 0.1  # of the spacings that must be one bar, where bars without trades are left out
-
-
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The candle files among ``paths``: files as they are, folders with all that is below them.
-
-    Each file once, in the order of ``paths``, by name within a folder. In folders, hidden files and those
-    with none of our suffixes are left out.
-
-    Raises
-    ------
-    UnreadableFileError
-        A path does not exist, or a folder has no candle file below it.
-    """
-    found: dict[Path, Path] = {}
-    for path in paths:
-        if path.is_dir():
-            files = _files_below(path)
-            if not files:
-                raise UnreadableFileError(f"{path}: must hold files named {' '.join(SUFFIXES)}, held none")
-        elif os.path.lexists(path):
-            files = [path]
-        else:
-            raise UnreadableFileError(f"{path}: must exist, there is no such file or folder")
-        for file in files:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
-
-
-def _files_below(folder: Path) -> list[Path]:
-    return sorted(
-        Path(parent, name)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    )
 
 
 def read_candle_file(

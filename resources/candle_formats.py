@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.domain.errors import UnreadableFileError
-from resources.candle_archives import unpacked_bytes
 from resources.candle_columns import NEEDED, VOLUMES, plain_name
+from resources.packed_files import unpacked_bytes
 
 CANDLE_COLUMNS = ["open_time", "open", "high", "low", "close", "volume"]
 KLINE_COLUMNS = [

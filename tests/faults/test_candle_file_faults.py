@@ -19,7 +19,9 @@ from pipeline.contracts.candles import Candles
 from pipeline.domain.errors import UnreadableFileError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.market.cleaning import Cleaned, clean
-from resources.candle_files import check_something_is_left, find_files, read_candle_file
+from resources.candle_files import check_something_is_left, read_candle_file
+from resources.candle_names import SUFFIXES
+from resources.file_search import find_files
 from tests.support.candle_rows import NOW, csv_lines, raw_rows
 
 NAME = "BTCUSDT-1h.csv"
@@ -310,20 +312,20 @@ def test_what_was_asked_for_must_agree_with_the_file(tmp_path):
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UnreadableFileError, match="must exist, there is no such file or folder"):
-        find_files([tmp_path / "nothing.csv"])
+        find_files([tmp_path / "nothing.csv"], SUFFIXES)
 
 
 def test_a_folder_without_candle_files_is_refused(tmp_path):
     stored(tmp_path, "README.md", "hello")
 
     with pytest.raises(UnreadableFileError, match=r"must hold files named \.parquet \.feather .* held none"):
-        find_files([tmp_path])
+        find_files([tmp_path], SUFFIXES)
 
 
 def test_a_link_to_nowhere_is_found_and_refused(tmp_path):
     (tmp_path / NAME).symlink_to(tmp_path / "gone.csv")
 
-    (path,) = find_files([tmp_path])
+    (path,) = find_files([tmp_path], SUFFIXES)
 
     with pytest.raises(UnreadableFileError, match=f"{NAME}: must be readable, was not: No such file"):
         read_candle_file(path, "binance")

@@ -13,8 +13,9 @@ import pytest
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.market.cleaning import RAW, clean
-from resources.candle_files import find_files, read_candle_file
-from resources.candle_names import symbol_of, timeframe_called, timeframe_of
+from resources.candle_files import read_candle_file
+from resources.candle_names import SUFFIXES, symbol_of, timeframe_called, timeframe_of
+from resources.file_search import find_files
 from tests.support.candle_rows import NOW, START, csv_lines, raw_rows
 from tests.support.real_data import real_data
 
@@ -269,14 +270,14 @@ def test_folders_are_searched_and_each_file_is_found_once(tmp_path):
         written(tmp_path, name, "x")
     (tmp_path / "b" / "link.csv").symlink_to(tmp_path / "c.json.gz")
 
-    found = find_files([tmp_path / "a", tmp_path, tmp_path / "a" / "notes.txt"])
+    found = find_files([tmp_path / "a", tmp_path, tmp_path / "a" / "notes.txt"], SUFFIXES)
 
     names = [str(path.relative_to(tmp_path)) for path in found]
     assert names == ["a/BTCUSDT-1h.csv", "a/b.zip", "b/X.PARQUET", "b/link.csv", "a/notes.txt"]
 
 
 def test_real_candles_of_all_sources_are_read_without_loss():
-    files = find_files([real_data("candles")])
+    files = find_files([real_data("candles")], SUFFIXES)
     for path in files:
         rows = read_candle_file(path, "binance")
         cleaned = clean(rows, NOW.replace(year=2026))
@@ -296,7 +297,7 @@ def test_real_candles_of_all_sources_are_read_without_loss():
     ],
 )
 def test_real_files_in_their_native_form_are_read(folder, symbol, timeframe, n_rows, first_close):
-    path = find_files([real_data("raw_samples", folder)])[0]
+    path = find_files([real_data("raw_samples", folder)], SUFFIXES)[0]
 
     cleaned = clean(read_candle_file(path, "binance"), NOW.replace(year=2026))
 
