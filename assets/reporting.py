@@ -83,6 +83,17 @@ def contract_kept(asset: str, rows: int) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True, check_name="contract", asset_key=asset, metadata={"rows_checked": rows})
 
 
+def warned(asset: str, check: str, *, is_passed: bool, facts: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """The result of a check that never stops a run."""
+    return dg.AssetCheckResult(
+        passed=is_passed,
+        check_name=check,
+        asset_key=asset,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=dict(facts),
+    )
+
+
 def state_checks(states: Mapping[SeriesKey, SeriesState]) -> list[dg.AssetCheckResult]:
     """The checks of the candles: series that are stale, and series with gaps or jumps; both warn only."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import dagster as dg
 
 from assets.partitions import daily, single_run
-from assets.reporting import FRESHNESS, contract_check, contract_kept, small_table, stored_as
+from assets.reporting import FRESHNESS, contract_check, contract_kept, small_table, stored_as, warned
 from assets.retries import retried
 from assets.spans import spans_of
 from pipeline import progress
@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 from pipeline.storage.database import Database
 from pipeline.storage.sentiment import await_texts, store_symbol_sentiment
 from pipeline.storage.spans import Span, move_watermarks, never_processed
-from pipeline.surveying import sentiment_rows, spans_asked, surveys
+from pipeline.surveying import Asked, sentiment_rows, surveys
 from resources.clock import ClockResource
 
 
@@ -50,18 +50,18 @@ def symbol_sentiment(
         fresh = never_processed(conn, "symbol_sentiment", spans) if is_live else spans
         # Strategies look back; where no run has been before, what they would see is made as well.
         wanted = [_with_lookback(span) if span in fresh else span for span in spans]
-        symbols, closes, asked = spans_asked(wanted)
+        asked = Asked.of_spans(wanted)
         done = 0
-        for found in surveys(database, settings.sentiment, symbols, closes):
-            progress.report("symbol_sentiment", done, len(closes))
-            part = asked[asked["close_at"].isin(found.closes)]
+        for found in surveys(database, settings.sentiment, asked.exchange, asked.symbols, asked.closes):
+            progress.report("symbol_sentiment", done, len(asked.closes))
+            part = asked.rows[asked.rows["close_at"].isin(found.closes)]
             rows = sentiment_rows(found, part)
             stored = store_symbol_sentiment(conn, part, rows)
             counts.update(written=stored.written, removed=stored.removed, said=len(rows), asked=len(part))
             silences.update(word.partition("(")[0] for word in rows["silence"].dropna())
             floods.update(source for sources in rows["flooded"] for source in sources)
             done += len(found.closes)
-        progress.report("symbol_sentiment", done, len(closes))
+        progress.report("symbol_sentiment", done, len(asked.closes))
         if is_live:
             move_watermarks(conn, "symbol_sentiment", spans)
     covered = counts["said"] - silences.total()
@@ -83,21 +83,16 @@ def symbol_sentiment(
         },
         check_results=[
             contract_kept("symbol_sentiment", counts["said"]),
-            _warned("coverage", covered > 0 or not is_expected, {"covered": covered, "asked": counts["asked"]}),
-            _warned("flood", not floods, dict(sorted(floods.items()))),
+            warned(
+                "symbol_sentiment",
+                "coverage",
+                is_passed=covered > 0 or not is_expected,
+                facts={"covered": covered, "asked": counts["asked"]},
+            ),
+            warned("symbol_sentiment", "flood", is_passed=not floods, facts=dict(sorted(floods.items()))),
         ],
     )
 
 
 def _with_lookback(span: Span) -> Span:
     return replace(span, after=span.after - LOOKBACK_BARS * span.series.key.timeframe.duration)
-
-
-def _warned(check: str, is_passed: bool, facts: dict[str, int]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=is_passed,
-        check_name=check,
-        asset_key="symbol_sentiment",
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=facts,
-    )

@@ -11,9 +11,10 @@ from assets.models import train_models as train_models_asset
 from assets.predictions import predict
 from assets.sentiment import symbol_sentiment
 from assets.signals import advise, risk_filtered_signals, trading_signals
-from pipeline.jobs import draw_charts, generate_signals, train_models
+from assets.texts import document_sentiment, news_articles, reddit_posts, repository_activity, tweets
+from pipeline.jobs import draw_charts, generate_signals, ingest_text, train_models
 from pipeline.replay_job import replay_signals
-from pipeline.schedules import charts_schedule, signals_schedule, training_schedule
+from pipeline.schedules import charts_schedule, signals_schedule, texts_schedule, training_schedule
 from pipeline.settings import Settings, load_settings
 from resources.clock import ClockResource
 from resources.database import DatabaseResource, UnlockedDatabaseResource
@@ -34,15 +35,21 @@ def build_definitions(
             analyse_candles,
             train_models_asset,
             predict,
+            news_articles,
+            tweets,
+            reddit_posts,
+            repository_activity,
+            document_sentiment,
             symbol_sentiment,
             advise,
             risk_filtered_signals,
             trading_signals,
             signal_charts,
         ],
-        jobs=[generate_signals, draw_charts, replay_signals, train_models],
+        jobs=[generate_signals, ingest_text, draw_charts, replay_signals, train_models],
         schedules=[
             signals_schedule(settings.market.cadence, is_running=settings.schedule.is_enabled),
+            texts_schedule(is_running=settings.schedule.is_enabled and settings.text_source != "none"),
             charts_schedule(is_running=settings.schedule.is_enabled and settings.charts.signals > 0),
             training_schedule(is_running=settings.schedule.is_enabled and settings.models.is_enabled),
         ],

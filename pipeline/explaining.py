@@ -5,15 +5,13 @@ with the functions of the stages.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from math import isnan
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 from sqlalchemy import RowMapping
 
-from pipeline import __version__
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin, check_aware
@@ -22,7 +20,6 @@ from pipeline.explain.differences import Row, StoredRows
 from pipeline.explain.explanation import (
     BarEvidence,
     Explanation,
-    SettingsUsed,
     State,
     StoredFinding,
     advised,
@@ -31,16 +28,16 @@ from pipeline.explain.explanation import (
 from pipeline.explain.judgement import Company
 from pipeline.explain.rules import strategy_findings
 from pipeline.explaining_models import model_findings
+from pipeline.explaining_sentiment import sentiment_finding
+from pipeline.explaining_settings import Judgement, judgement_of_the_time
 from pipeline.generation import LOOKBACK_BARS, Rules
 from pipeline.market.health import HealthStatus
 from pipeline.predicting import Predictions, predictions_of
 from pipeline.risk.conditions import MarketConditions
-from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings
-from pipeline.settings_sections import ModelSettings
 from pipeline.side_columns import bar_side_columns, side_columns
-from pipeline.stages import analyse_group, rules_of
-from pipeline.storage.accounts import HOUSE, read_positions, read_profile
+from pipeline.stages import analyse_group
+from pipeline.storage.accounts import HOUSE, read_positions
 from pipeline.storage.database import Database
 from pipeline.storage.explaining import (
     BarRows,
@@ -61,26 +58,12 @@ from pipeline.storage.explaining import (
 )
 from pipeline.storage.history import SeriesGroup
 from pipeline.storage.past_settings import (
-    Configuration,
     configuration_in_force,
-    past_settings,
-    read_configuration,
 )
 from pipeline.storage.universe import unknown_series
 from pipeline.strategies.checks import value_at
 from pipeline.strategies.columns import PREDICTION
 from pipeline.strategies.registry import STRATEGIES
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """The settings that a bar is judged by."""
-
-    rules: Rules
-    profile: RiskProfile
-    absent: frozenset[str]
-    used: SettingsUsed
-    settings: Settings  # those of today, but with the extra indicators and what models were to do at the time
 
 
 def explain_bar(
@@ -128,11 +111,12 @@ def explain_bar(
         passed_at = live_pass_at(conn, stored.series, close_at)
         chosen = origin or _origin(conn, rows, scope, close_at, is_passed=passed_at is not None)
         mine = _rows_of(rows, chosen, scope, profile)
-        judgement = _judgement(conn, settings, mine, chosen, scope, profile, close_at, remarks)
+        judgement = judgement_of_the_time(conn, settings, mine, chosen, scope, profile, close_at, remarks)
         bars = read_bars_before(conn, stored, close_at, _depths(judgement.rules))
         state = series_state_at(conn, stored.series, wanted_at)
         bar, predictions = _evidence(database, judgement.settings, stored, close_at, bars, judgement, remarks, scope)
         told = model_findings(conn, database, judgement.settings, stored.series, close_at, bar.silenced_by, predictions)
+        said = sentiment_finding(conn, database, judgement.settings.sentiment, key, close_at)
         strategies = strategy_findings(bar.columns, bar.rules, bar.absent)
         signals = [*advised(bar, strategies), *other_sources(mine.candidates, key)]
         company = _company(conn, stored, close_at, chosen, scope, judgement, remarks) if signals else Company()
@@ -158,6 +142,7 @@ def explain_bar(
         ),
         remarks=tuple(remarks),
         models=told,
+        sentiment=said,
         findings=explain(bar, strategies, signals, company, mine if _is_processed(mine, passed_at, chosen) else None),
     )
 
@@ -198,78 +183,6 @@ def _other_occasions(rows: BarRows, origin: Origin, scope: str) -> tuple[str, ..
     return tuple(sorted(" ".join(each) for each in found - {(origin.value, scope)}))
 
 
-# Settings of the time
-
-
-def _judgement(
-    conn: sa.Connection,
-    settings: Settings,
-    mine: StoredRows,
-    origin: Origin,
-    scope: str,
-    profile: str,
-    close_at: datetime,
-    remarks: list[str],
-) -> _Judgement:
-    """The settings that made the bar's rows, else those in force then, else those of today."""
-    hashes = list(dict.fromkeys(r["configuration_hash"] for r in (*mine.signals, *mine.decisions, *mine.candidates)))
-    if len(hashes) > 1:
-        remarks.append(f"the bar's rows were made with {len(hashes)} different settings; it is judged by {hashes[0]}")
-    found = "row" if hashes else "in_force"
-    configuration = (
-        read_configuration(conn, hashes[0], close_at)
-        if hashes
-        else configuration_in_force(conn, origin, scope, close_at)
-    )
-    if configuration is not None:
-        try:
-            return _of_the_time(configuration, settings, profile, found, remarks)
-        except (ValidationError, KeyError, TypeError, ValueError) as error:
-            remarks.append(
-                f"the settings {configuration.configuration_hash} cannot be read by version {__version__} "
-                f"({type(error).__name__}); those of today are used instead"
-            )
-    elif hashes:
-        remarks.append(f"the settings {hashes[0]}, which made the bar's rows, are not kept; those of today are used")
-    else:
-        remarks.append("nothing stored tells the settings in force then; those of today are used")
-    today = read_profile(conn, settings.risk, profile)
-    used = SettingsUsed(
-        configuration_hash=None, found="current", code_version=__version__, words="the settings of today"
-    )
-    return _Judgement(rules_of(settings), today, frozenset(), used, settings)
-
-
-def _of_the_time(
-    configuration: Configuration, settings: Settings, profile: str, found: str, remarks: list[str]
-) -> _Judgement:
-    past = past_settings(configuration, settings.families)
-    if past.gone:
-        remarks.append(f"strategies that there are no longer had a say then: {', '.join(past.gone)}")
-    if configuration.code_version != __version__:
-        remarks.append(
-            f"the rows were made by version {configuration.code_version}, this is {__version__}: rules may have changed"
-        )
-    made = "made the bar's rows" if found == "row" else f"made the rows of {configuration.made_at:%Y-%m-%d %H:%M}"
-    return _Judgement(
-        past.rules,
-        past.profiles[profile],
-        past.absent,
-        SettingsUsed(
-            configuration_hash=configuration.configuration_hash,
-            found=found,
-            code_version=configuration.code_version,
-            words=f"settings {configuration.configuration_hash}, which {made}",
-        ),
-        settings.model_copy(
-            update={
-                "indicators": dict(past.indicators),
-                "models": ModelSettings.model_validate(configuration.settings.get("models", {})),
-            }
-        ),
-    )
-
-
 # The bar
 
 
@@ -288,7 +201,7 @@ def _evidence(
     stored: StoredSeries,
     close_at: datetime,
     bars: StoredBars,
-    judgement: _Judgement,
+    judgement: Judgement,
     remarks: list[str],
     scope: str,
 ) -> tuple[BarEvidence, Predictions | None]:
@@ -363,7 +276,7 @@ def _company(
     close_at: datetime,
     origin: Origin,
     scope: str,
-    judgement: _Judgement,
+    judgement: Judgement,
     remarks: list[str],
 ) -> Company:
     """What the risk stage read for the close, beside this series."""

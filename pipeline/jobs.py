@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipeline.run_tags import CHAIN_JOB, TRAINING_JOB
+from pipeline.run_tags import CHAIN_JOB, TEXT_JOB, TRAINING_JOB
 
 CHAIN = (
     *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
@@ -21,6 +21,15 @@ train_models = dg.define_asset_job(
     TRAINING_JOB,
     selection=dg.AssetSelection.assets("direction_model", "price_range_model", "anomaly_model"),
     description="The week's models, each judged against the one before it.",
+)
+
+ingest_text = dg.define_asset_job(
+    TEXT_JOB,
+    selection=dg.AssetSelection.assets(
+        "news_articles", "tweets", "reddit_posts", "repository_activity", "document_sentiment"
+    ),
+    description="What is new in feeds, on X, Reddit and GitHub, stored and scored; the chain does not wait for it.",
+    tags={"dagster/max_retries": "0"},
 )
 
 generate_signals = dg.define_asset_job(

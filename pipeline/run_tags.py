@@ -9,6 +9,7 @@ from pipeline.domain.signal import Origin
 
 CHAIN_JOB = "generate_signals"
 TRAINING_JOB = "train_models"
+TEXT_JOB = "ingest_text"
 CHAIN_SCHEDULE = "signals_at_every_close"
 
 AS_OF = "signals/as_of"

@@ -1,5 +1,6 @@
 """When jobs run, each with its reason. Time enters runs here: a run is about its tick, not about when it starts."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -7,7 +8,7 @@ import dagster as dg
 from pipeline import run_tags
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe, parse_instant
-from pipeline.jobs import draw_charts, generate_signals, train_models
+from pipeline.jobs import draw_charts, generate_signals, ingest_text, train_models
 
 DAILY_CRON = "0 0 * * *"
 WEEKLY_CRON = "0 0 * * 1"
@@ -55,7 +56,7 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
     )
     def signals_at_every_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time.astimezone(UTC)
-        if (unfinished := _unfinished_pass(context.instance, tick)) is not None:
+        if (unfinished := _unfinished(context.instance, generate_signals.name, tick, SCHEDULED_LIVE)) is not None:
             return dg.SkipReason(
                 f"run {unfinished.run_id[:8]} as of {unfinished.tags[run_tags.AS_OF]} is not finished; "
                 "the tick after it processes these closes too"
@@ -68,6 +69,30 @@ def signals_schedule(cadence: Timeframe, *, is_running: bool) -> dg.ScheduleDefi
         return dg.RunRequest(run_key=tick.isoformat(), partition_key=f"{tick:%Y-%m-%d}", tags=tags)
 
     return signals_at_every_close
+
+
+def texts_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
+    """Texts every quarter of an hour, two minutes before it: what is published by then counts at the close.
+
+    A minute would do for most sources; the second is for those that are slow. While a reading is still at work the tick
+    is skipped: the next one asks for all that is new since.
+    """
+
+    @dg.schedule(
+        job=ingest_text,
+        name="texts_every_quarter",
+        cron_schedule="13-59/15 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING if is_running else dg.DefaultScheduleStatus.STOPPED,
+        description="Reads what is new in feeds, on X, Reddit and GitHub",
+    )
+    def texts_every_quarter(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        tick = context.scheduled_execution_time.astimezone(UTC)
+        if (unfinished := _unfinished(context.instance, ingest_text.name, tick)) is not None:
+            return dg.SkipReason(f"run {unfinished.run_id[:8]} is not finished; the next tick reads what it misses")
+        return dg.RunRequest(run_key=tick.isoformat(), tags={run_tags.AS_OF: tick.isoformat()} | MAX_RUNTIME)
+
+    return texts_every_quarter
 
 
 def charts_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
@@ -115,11 +140,12 @@ def training_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
     return training_every_week
 
 
-def _unfinished_pass(instance: dg.DagsterInstance, tick: datetime) -> dg.DagsterRun | None:
-    """A live run of a schedule that is still at work; one that began too long ago is dead and holds up nothing."""
-    since = tick - LONGEST_PASS
+def _unfinished(
+    instance: dg.DagsterInstance, job_name: str, tick: datetime, tags: Mapping[str, str] | None = None
+) -> dg.DagsterRun | None:
+    """A run of a job that is still at work; one that began too long ago is dead and holds up nothing."""
     wanted = dg.RunsFilter(
-        job_name=generate_signals.name, statuses=UNFINISHED, tags=SCHEDULED_LIVE, created_after=since
+        job_name=job_name, statuses=UNFINISHED, tags=dict(tags or {}), created_after=tick - LONGEST_PASS
     )
     runs = instance.get_runs(wanted, limit=1)
     return runs[0] if runs else None

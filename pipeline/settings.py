@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -120,6 +121,17 @@ class Settings(BaseSettings):
         if details:
             raise settings_within(details)
         return typed
+
+    @model_validator(mode="after")
+    def _texts_are_of_the_market(self) -> Self:
+        """Texts that nobody would use are a mistake: those of one world say nothing about the other's prices."""
+        is_made_up = self.market.source == "simulated"
+        if self.texts.source not in (None, "none") and is_made_up != (self.texts.source == "simulated"):
+            raise ValueError(
+                f"texts.source must be of the same world as market.source ({self.market.source}), was "
+                f"{self.texts.source}: simulated texts are used beside simulated candles alone, and there are no others"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -90,7 +90,7 @@ def meant(dotted: str, keys: Collection[str]) -> str | None:
     """The setting or section that somebody meant who wrote ``dotted``; None if nothing is near."""
     above, dot, last = dotted.rpartition(".")
     deeper = [key for key in keys if key.startswith(above + dot) and key.rpartition(".")[2] == last]
-    if len(deeper) == 1:
+    if 1 <= len(deeper) <= 2:  # of two the one that is declared first; of more nobody can tell
         return deeper[0]
     names = sorted({*keys, *sections_of(keys)})
     if above in names:

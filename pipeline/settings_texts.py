@@ -8,7 +8,8 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from pipeline.domain.document import TextSource
 from pipeline.sentiment.blending import TEXTS, BlendRules
@@ -27,6 +28,14 @@ DEFAULT_FEEDS = (
     "https://www.cnbc.com/id/20910258/device/rss/rss.html",
 )
 DEFAULT_SUBREDDITS = ("CryptoCurrency", "CryptoMarkets", "Bitcoin", "ethereum", "ethtrader", "solana")
+
+
+def _pairs(value: object) -> object:
+    """``owner/name=ASSET`` by commas, as a variable holds them, as a mapping."""
+    if not isinstance(value, str):
+        return value
+    pairs = [each.partition("=") for each in value.split(",") if each.strip()]
+    return {name.strip(): asset.strip() for name, _, asset in pairs}
 
 
 class NewsSettings(Section):
@@ -76,7 +85,8 @@ class GithubSettings(Section):
 
     is_enabled: bool = True
     token: SecretStr | None = None
-    repositories: dict[str, str] | None = None  # owner/name -> asset; None: those of the main coins that are traded
+    # owner/name -> asset, e.g. {"bitcoin/bitcoin" = "BTC"}; in a variable bitcoin/bitcoin=BTC,...; None: the known ones
+    repositories: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_pairs)] = None
     url: str | None = None
     timeout_seconds: Annotated[Real, Field(gt=0, le=120)] = 10.0
 

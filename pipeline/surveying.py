@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.sentiment.baseline import DAYS, floods, with_days_before, z_scores
 from pipeline.sentiment.blending import TEXTS, Blend, Texts, blend
 from pipeline.sentiment.movers import movers, weights_used
 from pipeline.sentiment.scorers import scorer_name
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.settings_texts import SentimentSettings
 from pipeline.storage import tables
 from pipeline.storage.database import Database
@@ -44,23 +46,31 @@ class Survey:
 
 
 def surveys(
-    database: Database, settings: SentimentSettings, symbols: Sequence[str], closes: pd.DatetimeIndex
+    database: Database,
+    settings: SentimentSettings,
+    exchange: str,
+    symbols: Sequence[str],
+    closes: pd.DatetimeIndex,
 ) -> Iterator[Survey]:
     """What texts that were known by each close say of the symbols' bases, for some closes at a time; oldest first.
 
     Parameters
     ----------
+    exchange
+        Of the symbols: those of the simulated one are judged by simulated texts, all others by all other texts.
     closes
         Aware, increasing.
     """
     assets, rules, scorer = assets_of(symbols), settings.rules, scorer_name(settings.scorer)
+    is_simulated = exchange == SIMULATED_EXCHANGE
     at_once = max(1, CELLS_AT_ONCE // ((DAYS + 1) * max(1, len(assets))))
     for begin in range(0, len(closes), at_once):
         some = closes[begin : begin + at_once]
         index, places = with_days_before(some)
         first, last = (instant.to_pydatetime() for instant in index[[0, -1]])
-        texts = read_texts(database, assets, first, last, rules.window, scorer)
-        activity = activity_scores(*read_activity(database, assets, first, last), index, assets)
+        texts = read_texts(database, assets, first, last, rules.window, scorer, is_simulated=is_simulated)
+        events, coverage, asset_of = read_activity(database, assets, first, last, is_simulated=is_simulated)
+        activity = activity_scores(events, coverage, asset_of, index, len(assets))
         found = blend(texts, activity, index, assets, rules)
         z_score, _ = z_scores(np.where(found.is_covered, found.overall, np.nan), places)
         yield Survey(
@@ -73,12 +83,26 @@ def surveys(
         )
 
 
+def survey_of_close(
+    database: Database, settings: SentimentSettings, exchange: str, symbol: str, close_at: datetime
+) -> tuple[Blend, Texts]:
+    """What is said of one symbol at one close, and the texts that say it; without the days before."""
+    assets, rules, index = assets_of([symbol]), settings.rules, pd.DatetimeIndex([close_at])
+    is_simulated = exchange == SIMULATED_EXCHANGE
+    texts = read_texts(
+        *(database, assets, close_at, close_at, rules.window, scorer_name(settings.scorer)), is_simulated=is_simulated
+    )
+    events, coverage, asset_of = read_activity(database, assets, close_at, close_at, is_simulated=is_simulated)
+    activity = activity_scores(events, coverage, asset_of, index, len(assets))
+    return blend(texts, activity, index, assets, rules), texts
+
+
 def sentiment_columns(
     database: Database, settings: SentimentSettings, group: SeriesGroup, index: pd.DatetimeIndex
 ) -> Block:
     """`strategies.columns.SENTIMENTS` of the bars that open in ``index``, by their names there; as if stored."""
     columns: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in SENTIMENTS}
-    for found in surveys(database, settings, group.symbols, index + group.timeframe.duration):
+    for found in surveys(database, settings, group.exchange, group.symbols, index + group.timeframe.duration):
         said, at = found.blend, found.places
         here = [said.assets.index(base_of(symbol)) for symbol in group.symbols]
         for name, values in (("overall", said.overall), ("news", said.news), ("social", said.social)):
@@ -89,45 +113,62 @@ def sentiment_columns(
     }
 
 
-def spans_asked(spans: Sequence[Span]) -> tuple[list[str], pd.DatetimeIndex, pd.DataFrame]:
-    """The symbols and closes of some spans, and which closes each symbol is asked about (symbol, close_at).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which closes each symbol of an exchange is asked about; a close that several timeframes share is one."""
 
-    A close that several timeframes share is one.
-    """
-    asked = {(span.series.key.symbol, close_at) for span in spans for close_at in _closes(span)}
-    frame = pd.DataFrame(sorted(asked, key=lambda each: (each[1], each[0])), columns=["symbol", "close_at"])
-    closes = pd.DatetimeIndex(frame["close_at"].unique())
-    return sorted(frame["symbol"].unique()), closes, frame
+    exchange: str
+    symbols: list[str]
+    closes: pd.DatetimeIndex  # of any symbol, increasing
+    rows: pd.DataFrame  # symbol, close_at, is_simulated; by close, then symbol
+
+    @classmethod
+    def of_spans(cls, spans: Sequence[Span]) -> "Asked":
+        """The closes of some spans, which are all of one exchange."""
+        exchange = next((span.series.key.exchange for span in spans), "")
+        parts = [pd.DataFrame({"symbol": span.series.key.symbol, "close_at": _closes(span)}) for span in spans]
+        frame = pd.concat(parts) if parts else pd.DataFrame({"symbol": [], "close_at": pd.DatetimeIndex([], tz="UTC")})
+        rows = frame.drop_duplicates().sort_values(["close_at", "symbol"], ignore_index=True)
+        return cls(
+            exchange=exchange,
+            symbols=sorted(rows["symbol"].unique()),
+            closes=pd.DatetimeIndex(rows["close_at"].unique()),
+            rows=rows.assign(is_simulated=exchange == SIMULATED_EXCHANGE),
+        )
 
 
 def sentiment_rows(found: Survey, asked: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `symbol_sentiment` for the asked closes of which a source has something to say, in their order."""
+    """Rows of `symbol_sentiment` for those rows of `Asked` of which a source has something to say, in their order."""
     said, moved = found.blend, _top_documents(found)
-    number_of = {close_at: number for number, close_at in enumerate(found.closes)}
+    numbers = found.closes.get_indexer(pd.DatetimeIndex(asked["close_at"]))
+    asset_of = {symbol: said.assets.index(base_of(symbol)) for symbol in asked["symbol"].unique()}
+    assets = asked["symbol"].map(asset_of).to_numpy(dtype=np.int64)
+    is_said = (numbers >= 0) & ~np.isnan(said.overall[found.places[numbers], assets])
     rows: list[dict[str, Any]] = []
-    for symbol, close_at in zip(asked["symbol"], asked["close_at"], strict=True):
-        if close_at not in number_of:
-            continue
-        number, asset = number_of[close_at], said.assets.index(base_of(symbol))
+    for number, asset, (symbol, close_at, is_simulated) in zip(
+        *(numbers[is_said].tolist(), assets[is_said].tolist()),
+        asked.loc[is_said, ["symbol", "close_at", "is_simulated"]].itertuples(index=False, name=None),
+        strict=True,
+    ):
         place = int(found.places[number])
-        if not np.isnan(said.overall[place, asset]):
-            rows.append(
-                {
-                    "symbol": symbol,
-                    "close_at": close_at,
-                    "overall_score": said.overall[place, asset],
-                    "social_score": said.social[place, asset],
-                    **{f"{source}_score": said.scores[place, asset, n] for n, source in enumerate(TextSource)},
-                    **{f"{source}_documents": said.counted[place, asset, n] for n, source in enumerate(TEXTS)},
-                    **{f"{source}_capped": said.capped[place, asset, n] for n, source in enumerate(TEXTS)},
-                    "coverage": said.coverage[place, asset],
-                    "weights": json.dumps(weights_used(said, place, asset)),
-                    "z_score": found.z_score[number, asset],
-                    "flooded": [s.value for n, s in enumerate(TEXTS) if found.is_flooded[number, asset, n]],
-                    "top_documents": json.dumps(moved.get((place, asset), [])),
-                    "silence": silence(said, place, asset),
-                }
-            )
+        rows.append(
+            {
+                "symbol": symbol,
+                "close_at": close_at,
+                "is_simulated": is_simulated,
+                "overall_score": said.overall[place, asset],
+                "social_score": said.social[place, asset],
+                **{f"{source}_score": said.scores[place, asset, n] for n, source in enumerate(TextSource)},
+                **{f"{source}_documents": said.counted[place, asset, n] for n, source in enumerate(TEXTS)},
+                **{f"{source}_capped": said.capped[place, asset, n] for n, source in enumerate(TEXTS)},
+                "coverage": said.coverage[place, asset],
+                "weights": json.dumps(weights_used(said, place, asset)),
+                "z_score": found.z_score[number, asset],
+                "flooded": [s.value for n, s in enumerate(TEXTS) if found.is_flooded[number, asset, n]],
+                "top_documents": json.dumps(moved.get((place, asset), [])),
+                "silence": silence(said, place, asset),
+            }
+        )
     return pd.DataFrame(rows, columns=list(ROW))
 
 
@@ -150,7 +191,6 @@ def _top_documents(found: Survey) -> dict[tuple[int, int], list[dict[str, Any]]]
     return top
 
 
-def _closes(span: Span) -> list[pd.Timestamp]:
+def _closes(span: Span) -> pd.DatetimeIndex:
     timeframe = span.series.key.timeframe
-    index = bar_index(timeframe, span.first_open, span.last_open)
-    return list(index + timeframe.duration)
+    return bar_index(timeframe, span.first_open, span.last_open) + timeframe.duration

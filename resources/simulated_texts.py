@@ -28,7 +28,7 @@ from resources.texts import FeedFetch, Progress
 
 HOUR = timedelta(hours=1)
 MINUTES_A_DAY, HOURS_A_DAY = 1440, 24
-HISTORY = timedelta(days=33)  # that a first fetch brings: a day's window, and a month to compare it with
+HISTORY = timedelta(days=15)  # that a first fetch brings: a day's window, three days to look at, ten to compare with
 ACTIVITY_HISTORY = timedelta(days=130)
 WORDS = 64  # of randomness an hour: how many texts, and six for each
 WORDS_A_TEXT, MOST_TEXTS = 6, 10
@@ -135,15 +135,20 @@ class SimulatedActivity:
         return TextSource.GITHUB
 
     @property
+    def repositories(self) -> Mapping[str, str]:
+        """Owner/name -> asset."""
+        return {f"simulated/{asset.lower()}": asset for asset in self.assets}
+
+    @property
     def feeds(self) -> Sequence[str]:
         """The repositories."""
-        return tuple(f"simulated/{asset.lower()}" for asset in self.assets)
+        return tuple(self.repositories)
 
     def fetch(
         self, cursors: Mapping[str, Cursor], as_of: datetime, on_progress: Progress | None = None
     ) -> Iterator[FeedFetch]:
         """What is new in each repository; see `TextClient`. Never fails."""
-        for done, (asset, feed) in enumerate(zip(self.assets, self.feeds, strict=True), start=1):
+        for done, (feed, asset) in enumerate(self.repositories.items(), start=1):
             known = cursors.get(feed, Cursor())
             after = known.newest_at or as_of - ACTIVITY_HISTORY
             events = list(self._events(asset, feed, after, as_of))

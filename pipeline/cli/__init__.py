@@ -4,9 +4,11 @@ Exit codes: 0 done; 1 failed, the message says what to do; 2 wrong usage or sett
 the database did not answer).
 """
 
+import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -25,7 +27,9 @@ COMMANDS = {
     "replay": ("running", "The same stages over the past, by name, to compare settings."),
     "compare": ("comparing", "What two replays make differently, and why."),
     "symbols": ("choosing", "Which symbols an exchange trades, to choose from."),
-    "import": ("importing", "Read candle files and folders."),
+    "import": ("importing", "Read files: candles, or texts."),
+    "ingest": ("ingesting", "Read texts and development activity now, and score them."),
+    "score": ("scoring", "How positive texts are: standard input to JSONL."),
     "train": ("training", "Train the models that predict direction, range and anomalies."),
     "models": ("models", "Which models there are, how they were judged, which speaks."),
     "list": ("listing", "Active signals, best first; with --all every one, newest first."),
@@ -67,14 +71,15 @@ class LazyGroup(click.Group):
 def signals() -> None:
     """Ranked, explainable crypto trading signals.
 
-    Start with `signals demo`. Settings come from the environment (SIGNALS_MARKET__SOURCE=files), then signals.toml,
-    then defaults; `signals config` shows them. Data and logs are in SIGNALS_HOME (default .signals).
+    Start with `signals demo`. Settings come from the environment (SIGNALS_MARKET__SOURCE=files), then .env, then
+    signals.toml, then defaults; `signals config` shows them. Data and logs are in SIGNALS_HOME (default .signals).
     """
 
 
 def main() -> None:
     """Run the command line; every error of ours becomes one message and an exit code."""
     signal.signal(signal.SIGTERM, _leave)
+    read_dotenv(Path())
     try:
         sys.exit(signals.main(prog_name="signals", standalone_mode=False) or 0)
     except click.Abort:
@@ -86,6 +91,20 @@ def main() -> None:
     except SignalsError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 75 if isinstance(error, TemporaryError) else 1)
+
+
+def read_dotenv(folder: Path) -> None:
+    """Take what a ``.env`` file says of ours into the environment, where nothing else says it.
+
+    Keys are kept there rather than in signals.toml, and Dagster, which is started from here, reads it as well.
+    """
+    if not (folder / ".env").is_file():
+        return
+    from dotenv import dotenv_values
+
+    for name, value in dotenv_values(folder / ".env").items():
+        if value and name.upper().startswith("SIGNALS_"):
+            os.environ.setdefault(name, value)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -13,13 +13,16 @@ from pipeline.cli.display import instant
 from pipeline.cli.reachability import examine_exchange
 from pipeline.cli.session import open_database
 from pipeline.cli.speaking import examine_models
+from pipeline.cli.text_diagnosis import examine_texts
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import HealthStatus
 from pipeline.settings import Settings, config_file
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage.models import list_models
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
+from pipeline.storage.text_health import source_states
 from pipeline.storage.universe import exchange_of, wanted_series
 
 BLOCKED_NAMED = 3  # symbols that share a reason
@@ -38,9 +41,11 @@ def examine(settings: Settings) -> dict[str, Any]:
             except ConfigurationError as error:
                 exchange, problems, wanted = None, [str(error)], []
             models = [] if exchange is None else list_models(conn, exchange=exchange)
+            texts = source_states(conn, is_simulated=exchange == SIMULATED_EXCHANGE)
         timeframes = {_key(row).timeframe for row in series if row["bars"] and _key(row) in wanted}
         asked = sorted(timeframes, key=lambda timeframe: timeframe.duration)
         silent, hints = examine_models(database, models, settings, asked) if asked else ([], [])
+    sources, refused_keys, lacking = examine_texts(settings, texts)
     reach, unreachable = examine_exchange(settings)
     return {
         "settings": str(config_file()) if config_file().is_file() else "defaults and environment",
@@ -54,8 +59,15 @@ def examine(settings: Settings) -> dict[str, Any]:
         "series": [dict(row) for row in series],
         "price_jumps": [dict(row) for row in jumps],
         "quarantine": [dict(row) for row in refused],
-        "problems": [*problems, *unreachable, *_problems(settings, exchange, wanted, series, jumps), *silent],
-        "hints": hints,
+        "texts": sources,
+        "problems": [
+            *problems,
+            *unreachable,
+            *_problems(settings, exchange, wanted, series, jumps),
+            *silent,
+            *refused_keys,
+        ],
+        "hints": [*hints, *lacking],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pipeline.cli.display import Column, as_text, instant, json_text, show_table
+from pipeline.cli.explained_inputs import FACT, bar_facts, model_facts, show_sentiment
 from pipeline.cli.parameters import EXCHANGE, INSTANT, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
@@ -14,7 +15,6 @@ from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.explain.explanation import Explanation
 from pipeline.explain.judgement import CandidateFinding, ConflictFinding, ExposureFinding
-from pipeline.explain.models import drivers_in_words
 from pipeline.explain.rules import StrategyFinding, Verdict
 from pipeline.explaining import explain_bar
 from pipeline.settings import load_settings
@@ -22,7 +22,6 @@ from pipeline.storage.accounts import HOUSE
 from pipeline.storage.universe import exchange_meant
 from pipeline.strategies.checks import rounded, written
 
-FACT = (Column(title="fact"), Column(title="value", wraps=True))
 BLANK = " "  # as in the row above
 MET = {True: "yes", False: "no", None: "unknown"}
 
@@ -87,9 +86,11 @@ def _show(found: Explanation) -> None:
     for remark in found.remarks:
         click.echo(f"note: {remark}")
     _section("Bar")
-    show_table(FACT, list(_bar_facts(found)))
+    show_table(FACT, list(bar_facts(found)))
     _section("Models")
-    show_table(FACT, list(_model_facts(found)))
+    show_table(FACT, list(model_facts(found)))
+    _section("Sentiment")
+    show_sentiment(found.sentiment)
     _section("Strategies")
     _show_strategies(findings.strategies)
     if findings.candidates:
@@ -109,45 +110,6 @@ def _show(found: Explanation) -> None:
 
 def _section(title: str) -> None:
     click.echo(f"\n{click.style(title, bold=True)}")
-
-
-def _bar_facts(found: Explanation) -> Iterator[tuple[str, Any]]:
-    bar, state = found.findings.bar, found.state
-    yield "candle", ", ".join(f"{name} {written(value)}" for name, value in bar.candle.items())
-    yield "bar", f"{instant(bar.open_at)} to {instant(bar.close_at)}, {'filled' if bar.is_filled else 'traded'}"
-    yield "may speak", "yes" if bar.silenced_by is None else f"no: {bar.silenced_by}"
-    filled = "" if bar.filled_share is None else f", {bar.filled_share:.1%} of the newest 500 filled"
-    yield "history", f"bar {bar.n_bars:,} of the series{filled}"
-    yield from (("short", text) for text in _short_histories(found))
-    yield "volatility", bar.volatility
-    yield "series", f"{_status(state.status, state.reason)} as of {instant(state.as_of)}"
-    if state.recorded_status is not None and state.recorded_as_of is not None:
-        yield (
-            "recorded",
-            f"{_status(state.recorded_status, state.recorded_reason)} as of {instant(state.recorded_as_of)}",
-        )
-    yield "judged by", found.settings.words
-
-
-def _status(status: str, reason: str | None) -> str:
-    return status if reason is None else f"{status} {reason}"
-
-
-def _short_histories(found: Explanation) -> Iterator[str]:
-    """Columns with too little history, those alike together."""
-    by_words: dict[tuple[bool, str], list[str]] = {}
-    for each in found.findings.short_history:
-        by_words.setdefault((each.is_known, each.reason), []).append(each.column)
-    for (is_known, reason), columns in by_words.items():
-        word = "known, still settling" if is_known else "unknown"
-        yield f"{', '.join(columns)}: {word}, {reason}"
-
-
-def _model_facts(found: Explanation) -> Iterator[tuple[str, str]]:
-    for each in found.models:
-        yield each.kind, each.words
-        if each.drivers:
-            yield "drivers", f"{drivers_in_words(each.drivers)}: how much lower the score would be without each"
 
 
 def _show_strategies(strategies: Sequence[StrategyFinding]) -> None:

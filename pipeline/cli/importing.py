@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from pipeline.cli import display
 from pipeline.cli.display import Column, instant, json_text, progress, remark, show_table
+from pipeline.cli.document_import import documents
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
 from pipeline.domain.context import MarketContext
@@ -30,7 +31,9 @@ from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage.database import Database
 from pipeline.storage.intake import Intake, keep_cleaned
 from pipeline.storage.universe import exchange_of
-from resources.candle_files import check_something_is_left, find_files, read_candle_file
+from resources.candle_files import check_something_is_left, read_candle_file
+from resources.candle_names import SUFFIXES
+from resources.file_search import find_some
 
 BATCH_ROWS = 100_000  # per transaction; a file is never split
 CHANGED_SHOWN, CHANGED_LISTED = 3, 20  # changed bars that the table names, and the JSON
@@ -43,9 +46,13 @@ def import_command() -> None:
     """Read files into the database.
 
     \b
-    Example:
+    Examples:
       signals import candles ~/candles/1h --exchange binance
+      signals import documents ~/texts
     """
+
+
+import_command.add_command(documents)
 
 
 @import_command.command("candles")
@@ -121,15 +128,8 @@ class _Import:
 
     def find(self, paths: Sequence[Path]) -> list[Path]:
         """The files of those paths that have any."""
-        good = []
-        for path in paths:
-            try:
-                find_files([path])
-            except DataContractError as error:
-                self.failures[path] = str(error)
-            else:
-                good.append(path)
-        return find_files(good)
+        files, self.failures = find_some(paths, SUFFIXES)
+        return files
 
     def read(self, file: Path, exchange: str, timeframe: Timeframe | None, symbol: str | None) -> None:
         """Take in one file; what is wrong with it is noted."""

@@ -21,6 +21,7 @@ from pipeline.storage.candles import accept_jumps
 from pipeline.storage.queries import open_jumps
 
 DEFAULT = "default"
+MASK = "set, not shown"
 
 
 @click.command("config")
@@ -59,7 +60,8 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
         for key, item in value.items():
             yield from _leaves(item, (*path, str(key)))
     elif isinstance(value, SecretStr):
-        yield path, DatabaseAddress.parse(value.get_secret_value()).masked
+        secret = value.get_secret_value()
+        yield path, DatabaseAddress.parse(secret).masked if path == ("database_url",) else MASK
     else:
         yield path, json_value(value)
 
@@ -220,4 +222,18 @@ def _tables(findings: dict[str, Any]) -> Iterator[tuple[str, Sequence[Column], l
             Column(title="newest"),
         ),
         [(row["exchange"], row["reason"], row["rows"], row["series"], row["newest"]) for row in findings["quarantine"]],
+    )
+    yield (
+        "Texts and development activity",
+        (
+            *(Column(title="source"), Column(title="mode")),
+            *(Column(title=title, is_number=True) for title in ("feeds", "failed", "rows")),
+            *(Column(title="newest"), Column(title="read", is_optional=True), Column(title="lacks", wraps=True)),
+        ),
+        [
+            tuple(
+                row[name] for name in ("source", "mode", "feeds", "feeds_failed", "rows", "newest", "read_at", "lacks")
+            )
+            for row in findings["texts"]
+        ],
     )

@@ -15,10 +15,12 @@ from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
 from pipeline.cli.readiness import Work, ask
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
 from pipeline.cli.session import check_market, open_database
+from pipeline.cli.text_diagnosis import told
 from pipeline.settings import CONFIG_VARIABLE, Settings, config_file, load_settings
 from pipeline.storage import server, tables
 from pipeline.storage.home import require_home
 from pipeline.storage.queries import silent_models
+from pipeline.storage.text_health import source_states
 
 
 @click.command("up")
@@ -147,6 +149,8 @@ def _stored_facts(settings: Settings) -> dict[str, object]:
             facts[f"series_{status.lower()}"] = count
         facts["newest_live_close"] = conn.scalar(sa.select(sa.func.max(tables.watermarks.c.reached)))
         facts["silent_models"] = silent_models(conn)
+        is_simulated = settings.market.source == "simulated"
+        facts |= {f"texts_{name}": words for name, words in told(source_states(conn, is_simulated=is_simulated))}
     return facts
 
 

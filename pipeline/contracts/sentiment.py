@@ -39,6 +39,7 @@ class SymbolSentiment(pa.DataFrameModel):
 
     symbol: Series[str] = pa.Field(str_matches=SYMBOL_PATTERN)
     close_at: Series[pd.DatetimeTZDtype] = pa.Field(dtype_kwargs=INSTANT)
+    is_simulated: Series[bool]
     overall_score: Series[float] = _score()
     news_score: Series[float] = _score()
     social_score: Series[float] = _score()
@@ -51,7 +52,7 @@ class SymbolSentiment(pa.DataFrameModel):
         """Counts and what moved a score are said by the table; each symbol and close once."""
 
         strict = False
-        unique = ["symbol", "close_at"]
+        unique = ["symbol", "close_at", "is_simulated"]
 
     @pa.dataframe_check(description="there is an overall score where a source has something to say")
     def is_said(cls, frame: pd.DataFrame) -> "pd.Series[bool]":  # noqa: N805

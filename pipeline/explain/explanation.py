@@ -30,6 +30,7 @@ from pipeline.explain.judgement import (
 )
 from pipeline.explain.models import ModelFinding
 from pipeline.explain.rules import ShortHistory, StrategyFinding, Verdict, short_histories
+from pipeline.explain.sentiment import SentimentFinding
 from pipeline.generation import BarKey, Decision, Rules, advice_of, by_bar, finish, judge
 from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.profile import RiskProfile
@@ -149,6 +150,7 @@ class Explanation:
     state: State
     stored: StoredFinding
     models: tuple[ModelFinding, ...]  # one of each kind
+    sentiment: SentimentFinding
     remarks: tuple[str, ...]  # what else must be known to read the rest rightly
     findings: Findings
 

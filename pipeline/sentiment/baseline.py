@@ -63,6 +63,11 @@ def z_scores(values: Numbers, places: Counts) -> tuple[Numbers, Counts]:
     return np.where(n_days >= LEAST_DAYS, z, np.nan), n_days
 
 
+def is_flood(now: float, usual: float) -> bool:
+    """Whether so many texts a day are a flood where ``usual`` ones are usual."""
+    return now >= FLOOD_TEXTS and now >= FLOOD_TIMES * usual
+
+
 def floods(counts: Counts, places: Counts) -> npt.NDArray[np.bool_]:
     """Where there are `FLOOD_TIMES` as many texts as usual, whoever wrote them.
 

@@ -6,7 +6,7 @@ who judges closes waits for it (`await_texts`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,11 @@ import sqlalchemy as sa
 from pipeline.contracts.blocks import TIME_UNIT, Block
 from pipeline.contracts.sentiment import SymbolSentiment
 from pipeline.contracts.validation import hold_to
+from pipeline.domain.document import Provenance
 from pipeline.domain.universe import base_of
-from pipeline.sentiment.activity import BASELINE_DAYS, WEIGHTS, Events, Repositories
+from pipeline.sentiment.activity import BASELINE_DAYS, WEIGHTS, Coverage, Events
 from pipeline.sentiment.blending import NEVER, TEXTS, Texts
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage import tables
 from pipeline.storage.bulk import Changes, affected, bulk_upsert, copy_to_staging, typed
 from pipeline.storage.database import Database
@@ -30,10 +32,14 @@ COLUMNS = {"overall": "overall_score", "news": "news_score", "social": "social_s
 
 
 def hold_texts(conn: sa.Connection) -> datetime:
-    """Let no close be judged until this transaction ends; the instant from which on its texts may count."""
+    """Let no close be judged until this transaction ends; the instant from which on its texts may count.
+
+    By the later of our clock and the server's: ticks follow ours, and a server that is behind would let a text count
+    at a close that was judged without it.
+    """
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(TEXTS_LOCK)))
-    now: datetime = conn.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-    return now
+    told: datetime = conn.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return max(told, datetime.now(UTC))
 
 
 def await_texts(conn: sa.Connection) -> None:
@@ -42,9 +48,19 @@ def await_texts(conn: sa.Connection) -> None:
 
 
 def read_texts(
-    database: Database, assets: Sequence[str], after: datetime, until: datetime, window: timedelta, scorer: str
+    database: Database,
+    assets: Sequence[str],
+    after: datetime,
+    until: datetime,
+    window: timedelta,
+    scorer: str,
+    *,
+    is_simulated: bool,
 ) -> Texts:
-    """The texts about the assets that may count at a close from ``after`` to ``until``; repeated ones left out."""
+    """The texts about the assets that may count at a close from ``after`` to ``until``; repeated ones left out.
+
+    Those of the simulated market, or all others: never both.
+    """
     d, a, s = tables.documents.c, tables.document_assets.c, tables.document_sentiment.c
     query = (
         sa.select(
@@ -54,7 +70,7 @@ def read_texts(
         .join_from(tables.documents, tables.document_assets, a.document_id == d.document_id)
         .join(tables.document_sentiment, (s.document_id == d.document_id) & (s.scorer == scorer))
         .where(d.published_at > after - window, d.published_at <= until, s.known_at <= until)
-        .where(a.asset.in_(list(assets)), d.duplicate_of.is_(None))
+        .where(a.asset.in_(list(assets)), d.duplicate_of.is_(None), is_of(d.provenance, is_simulated))
         .order_by(d.published_at, d.document_id)
     )
     rows = database.frame(query)
@@ -71,52 +87,74 @@ def read_texts(
 
 
 def read_activity(
-    database: Database, assets: Sequence[str], after: datetime, until: datetime
-) -> tuple[Events, Repositories]:
-    """What happened in the assets' repositories that counts at a close from ``after`` to ``until``."""
-    e, f = tables.repository_activity.c, tables.text_feeds.c
+    database: Database, assets: Sequence[str], after: datetime, until: datetime, *, is_simulated: bool
+) -> tuple[Events, Coverage, npt.NDArray[np.int64]]:
+    """What happened in the assets' repositories that counts at a close from ``after`` to ``until``.
+
+    Returns
+    -------
+    Events, Coverage, array
+        The array holds the place of each repository's asset among ``assets``.
+    """
+    e, c = tables.repository_activity.c, tables.repository_coverage.c
     since = after - timedelta(days=BASELINE_DAYS + 1)
-    events, feeds = database.frames(
+    events, stretches = database.frames(
         [
             sa.select(e.repository, e.kind, e.happened_at, e.known_at).where(
-                e.asset.in_(list(assets)), e.happened_at > since, e.happened_at <= until
+                *(e.asset.in_(list(assets)), e.happened_at > since, e.happened_at <= until),
+                is_of(e.provenance, is_simulated),
             ),
-            sa.select(f.feed, f.asset, f.history_from, f.history_known_at)
-            .where(f.asset.in_(list(assets)), f.history_from.is_not(None))
-            .order_by(f.feed),
+            sa.select(c.repository, c.asset, c.history_from, c.known_from, c.known_until)
+            .where(c.asset.in_(list(assets)), c.known_until > after - timedelta(days=2), c.known_from <= until)
+            .order_by(c.repository, c.known_from),
         ]
     )
-    events = events[events["repository"].isin(feeds["feed"])]
+    repositories = list(dict.fromkeys(stretches["repository"]))
+    asset_of = dict(zip(stretches["repository"], stretches["asset"], strict=True))
+    events = events[events["repository"].isin(repositories)]
     weights = {kind.value: weight for kind, weight in WEIGHTS.items()}
     return (
         Events(
-            repository=_places(events["repository"], feeds["feed"].tolist()),
+            repository=_places(events["repository"], repositories),
             weight=np.array([weights[kind] for kind in events["kind"]], dtype=np.float64),
             happened_at=_microseconds(events["happened_at"]),
             known_at=_microseconds(events["known_at"]),
         ),
-        Repositories(
-            asset=_places(feeds["asset"], assets),
-            whole_from=_microseconds(feeds["history_from"]),
-            known_at=_microseconds(feeds["history_known_at"]),
+        Coverage(
+            repository=_places(stretches["repository"], repositories),
+            history_from=_microseconds(stretches["history_from"]),
+            known_from=_microseconds(stretches["known_from"]),
+            known_until=_microseconds(stretches["known_until"]),
         ),
+        _places(pd.Series([asset_of[each] for each in repositories], dtype=object), assets),
     )
 
 
+def is_of(provenance: sa.ColumnElement[str], is_simulated: bool) -> sa.ColumnElement[bool]:
+    """Rows of the simulated market, or all others; a text of the one never speaks of the other."""
+    made_up = Provenance.SIMULATED.value
+    return provenance == made_up if is_simulated else provenance != made_up
+
+
 def store_symbol_sentiment(conn: sa.Connection, asked: pd.DataFrame, rows: pd.DataFrame) -> Changes:
-    """Make what is stored of the closes in ``asked`` (symbol, close_at) equal to ``rows``, which keep the contract.
+    """Make what is stored of the closes in ``asked`` equal to ``rows``, which keep the contract.
+
+    Parameters
+    ----------
+    asked
+        symbol, close_at, is_simulated.
 
     Raises
     ------
     DataContractError
         ``rows`` break their contract `SymbolSentiment`.
     """
-    t, key = tables.symbol_sentiment, ["symbol", "close_at"]
+    t, key = tables.symbol_sentiment, ["symbol", "close_at", "is_simulated"]
     is_said = pd.MultiIndex.from_frame(asked[key]).isin(pd.MultiIndex.from_frame(rows[key]))
     removed = 0
     if not is_said.all():
         unsaid = copy_to_staging(conn, t, typed(t, asked.loc[~is_said, key])).c
-        removed = affected(conn, sa.delete(t).where(t.c.symbol == unsaid.symbol, t.c.close_at == unsaid.close_at))
+        removed = affected(conn, sa.delete(t).where(*(t.c[name] == unsaid[name] for name in key)))
     return Changes(bulk_upsert(conn, t, typed(t, hold_to(SymbolSentiment, rows))), removed)
 
 
@@ -129,6 +167,7 @@ def read_sentiment_columns(
     query = sa.select(t.symbol, t.close_at, *(t[COLUMNS[name]].label(name) for name in names)).where(
         t.symbol.in_(group.symbols),
         t.close_at.between(first_open + duration, last_open + duration),
+        t.is_simulated == (group.exchange == SIMULATED_EXCHANGE),
         t.silence.is_(None),
     )
     rows = database.frame(query)

@@ -25,6 +25,7 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.generation import FELT, PREDICTED, BarKey
 from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.models.price_range import RANGES
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage import tables
 from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, typed
 from pipeline.storage.candidates import IN_SPANS, Occasion, remove_vanished
@@ -65,7 +66,8 @@ JOIN candles c ON c.series_id = x.series_id
 JOIN indicators i ON i.series_id = c.series_id AND i.open_at = c.open_at
 LEFT JOIN direction_predictions d ON d.series_id = c.series_id AND d.open_at = c.open_at
 LEFT JOIN price_range_predictions p ON p.series_id = c.series_id AND p.open_at = c.open_at
-LEFT JOIN symbol_sentiment f ON f.symbol = x.symbol AND f.close_at = x.candle_close_at AND f.silence IS NULL
+LEFT JOIN symbol_sentiment f ON f.symbol = x.symbol AND f.close_at = x.candle_close_at
+  AND f.is_simulated = (x.exchange = '{SIMULATED_EXCHANGE}') AND f.silence IS NULL
 WHERE x.origin = :origin AND x.scope = :scope"""
         ),
         {"origin": origin.value, "scope": scope},

@@ -1,7 +1,8 @@
 """How far each feed of texts has been read, what of a plan's allowance is used, and how each source is doing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -25,7 +26,7 @@ def resting(conn: sa.Connection, source: TextSource, as_of: datetime) -> dict[st
     """The feeds that asked not to be asked before a later instant, with that."""
     f = tables.text_feeds.c
     query = sa.select(f.feed, f.retry_at).where(f.source == source.value, f.retry_at > as_of)
-    return dict(conn.execute(query))
+    return {row.feed: row.retry_at for row in conn.execute(query)}
 
 
 def store_cursor(
@@ -37,27 +38,21 @@ def store_cursor(
     now: datetime,
     has_answered: bool,
     retry_at: datetime | None = None,
-    asset: str | None = None,
 ) -> None:
-    """Note how far a feed has been read; ``asset`` is whose repository it is.
-
-    Since when its history is whole is kept from the first time that it was, for as long as it reaches as far back.
-    """
+    """Note how far a feed has been read."""
     t = tables.text_feeds
     values = {name: getattr(cursor, name) for name in _CURSOR} | {
         "source": source.value,
         "feed": feed,
-        "asset": asset,
-        "history_known_at": None if cursor.history_from is None else now,
         "answered_at": now if has_answered else None,
         "retry_at": retry_at,
     }
     added = insert(t).values(values)
-    new, old = added.excluded, t.c
-    reaches = (old.history_from <= new.history_from) & old.history_known_at.is_not(None)
-    changed = {name: new[name] for name in values if name not in ("source", "feed")} | {
-        "history_known_at": sa.case((reaches, old.history_known_at), else_=new.history_known_at),
-        "answered_at": sa.func.coalesce(new.answered_at, old.answered_at),
+    changed: dict[str, sa.ColumnElement[Any]] = {
+        name: added.excluded[name] for name in values if name not in ("source", "feed")
+    }
+    changed |= {
+        "answered_at": sa.func.coalesce(added.excluded.answered_at, t.c.answered_at),
         "recorded_at": sa.func.now(),
     }
     conn.execute(added.on_conflict_do_update(index_elements=["source", "feed"], set_=changed))
@@ -97,9 +92,7 @@ def begin_of(unit: str, instant: datetime) -> datetime:
     return utc.replace(minute=utc.minute - utc.minute % (WINDOW // timedelta(minutes=1)), second=0, microsecond=0)
 
 
-def known_feeds(conn: sa.Connection, source: TextSource, feeds: Sequence[str]) -> dict[str, datetime | None]:
-    """When each of the feeds last answered as it should; None where it never did."""
-    f = tables.text_feeds.c
-    rows = conn.execute(sa.select(f.feed, f.answered_at).where(f.source == source.value, f.feed.in_(list(feeds))))
-    answered = dict(rows)
-    return {feed: answered.get(feed) for feed in feeds}
+def forget_health(conn: sa.Connection, source: TextSource, feeds: Collection[str]) -> None:
+    """Drop what was recorded of feeds that are no longer read."""
+    h = tables.source_health.c
+    conn.execute(sa.delete(tables.source_health).where(h.source == source.value, h.subject.not_in(list(feeds))))

@@ -21,6 +21,7 @@ CHECKS = sorted((key.asset_key.to_user_string(), key.name) for key in GRAPH.asse
 
 
 MODELS = ("direction_model", "price_range_model", "anomaly_model")
+TEXTS = ("news_articles", "tweets", "reddit_posts", "repository_activity", "document_sentiment")
 
 
 def section(name: str) -> str:
@@ -58,8 +59,11 @@ def test_the_chain_has_its_assets() -> None:
         "direction_predictions",
         "price_range_predictions",
         "anomaly_scores",
+        *TEXTS,
+        "symbol_sentiment",
         "technical_signals",
         "ml_signals",
+        "sentiment_signals",
         "risk_filtered_signals",
         "trading_signals",
         "signal_charts",
@@ -98,15 +102,18 @@ def test_a_section_names_every_check_of_its_asset(asset: str, check: str) -> Non
 def test_every_asset_is_described_grouped_and_expected_to_be_fresh(asset: str) -> None:
     node = GRAPH.get(dg.AssetKey(asset))
     assert node.description
-    assert node.group_name in ("market", "indicators", "models", "predictions", "signals", "reports")
+    assert node.group_name in (
+        *("market", "text", "indicators", "models", "predictions", "sentiment", "signals", "reports"),
+    )
     assert node.freshness_policy is not None
 
 
 @pytest.mark.parametrize("asset", ASSETS)
-def test_assets_are_partitioned_by_day_models_by_week_and_pictures_which_are_about_now_not_at_all(asset: str) -> None:
+def test_assets_are_partitioned_by_day_models_by_week_texts_and_pictures_not_at_all(asset: str) -> None:
     partitions = GRAPH.get(dg.AssetKey(asset)).partitions_def
     weekly = dg.WeeklyPartitionsDefinition
-    expected = {"signal_charts": type(None), **dict.fromkeys(MODELS, weekly)}.get(asset, dg.DailyPartitionsDefinition)
+    without = dict.fromkeys(("signal_charts", *TEXTS), type(None))
+    expected = {**without, **dict.fromkeys(MODELS, weekly)}.get(asset, dg.DailyPartitionsDefinition)
     assert isinstance(partitions, expected)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.domain.document import TextSource
-from pipeline.sentiment.activity import Events, Repositories
+from pipeline.sentiment.activity import Coverage, Events
 from pipeline.sentiment.blending import NEVER, TEXTS, Texts
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -92,8 +92,22 @@ def events_of(events: Sequence[Event]) -> Events:
     )
 
 
-def repositories_of(*assets: int, whole_ages: Sequence[timedelta] | None = None) -> Repositories:
-    """Repositories, one after another, of these assets, each read whole since so long before `NOON`; 200 days."""
-    ages = [timedelta(days=200)] * len(assets) if whole_ages is None else whole_ages
-    since = np.array([microseconds(NOON - age) for age in ages], dtype=np.int64)
-    return Repositories(asset=np.array(assets, dtype=np.int64), whole_from=since, known_at=since)
+class Stretch(NamedTuple):
+    """A time through which a repository was read; ages are before `NOON`."""
+
+    repository: int = 0
+    history_age: timedelta = timedelta(days=200)
+    known_age: timedelta = timedelta(days=200)
+    until_age: timedelta = timedelta(days=-100)
+
+
+def coverage_of(stretches: Sequence[Stretch]) -> Coverage:
+    def at(name: str) -> np.ndarray:
+        return np.array([microseconds(NOON - getattr(each, name)) for each in stretches], dtype=np.int64)
+
+    return Coverage(
+        repository=np.array([each.repository for each in stretches], dtype=np.int64),
+        history_from=at("history_age"),
+        known_from=at("known_age"),
+        known_until=at("until_age"),
+    )

@@ -6,7 +6,7 @@ them.
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pipeline.domain.document import ActivityKind, DocumentKind, Provenance, TextSource
 from pipeline.sentiment.blending import TEXTS
@@ -133,18 +133,39 @@ text_feeds = sa.Table(
     metadata,
     text("source", "news, twitter, reddit or github", primary_key=True),
     text("feed", "address, query, subreddit or repository", primary_key=True),
-    text("asset", "base currency of a repository; NULL for others"),
     text("etag", "of the newest answer, for the next request"),
     text("last_modified", "likewise"),
     text("newest_id", "the newest item that has been read"),
-    instant("newest_at", "when that was published"),
+    instant("newest_at", "when that was published; of a repository until when it was read"),
     instant("history_from", "from here on nothing of the feed is missing; NULL where that is not known"),
-    instant("history_known_at", "since when that is so"),
     instant("answered_at", "when the source last answered as it should"),
     instant("retry_at", "the source asked not to be asked before; NULL if it did not"),
     recorded_at(),
     _one_of("source", tuple(TextSource)),
     comment="How far each feed has been read",
+)
+
+repository_coverage = sa.Table(
+    "repository_coverage",
+    metadata,
+    text("repository", "owner/name", primary_key=True),
+    instant("known_from", "when this stretch of knowing began: all that had happened was known", primary_key=True),
+    instant("known_until", "until when all that happened was known within a day", nullable=False),
+    instant("history_from", "from here on nothing is missing", nullable=False),
+    text("asset", "base currency that the repository belongs to, e.g. ETH", nullable=False),
+    recorded_at(),
+    sa.CheckConstraint("known_until >= known_from", name="ends_after_it_began"),
+    sa.Index("ix_repository_coverage_asset", "asset", "known_until"),
+    comment="When repositories were read so often that silence means that nothing happened",
+)
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    text("name", "author_key: what authors' names are hashed with", primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False, comment="a secret of this installation, made at random"),
+    recorded_at(),
+    comment="What belongs to this database alone",
 )
 
 text_budgets = sa.Table(
@@ -164,6 +185,12 @@ symbol_sentiment = sa.Table(
     metadata,
     text("symbol", "pair as ccxt writes it, e.g. BTC/USDT; what is said is said of its base", primary_key=True),
     instant("close_at", "as of this close, whatever bars end then", primary_key=True),
+    sa.Column(
+        "is_simulated",
+        sa.Boolean,
+        primary_key=True,
+        comment="whether it is of the simulated market, and so of simulated texts alone",
+    ),
     number("overall_score", "weighted mean of the sources that have something to say, -1 to 1"),
     number("news_score", "of the news, -1 to 1; NULL where they say nothing"),
     number("social_score", "of X and Reddit together, -1 to 1; NULL where neither says anything"),
@@ -186,7 +213,7 @@ symbol_sentiment = sa.Table(
     number("coverage", "weight of the sources that have something to say, 0 to 1", nullable=False),
     sa.Column("weights", JSONB, nullable=False, comment="source -> weight in the overall score, 1 together"),
     number("z_score", "overall against the same hour of 30 days, in standard deviations; NULL before 10 are known"),
-    sa.Column("flooded", sa.ARRAY(sa.Text), nullable=False, comment="sources with 5 times as many texts as usual"),
+    sa.Column("flooded", ARRAY(sa.Text), nullable=False, comment="sources with 5 times as many texts as usual"),
     sa.Column(
         "top_documents",
         JSONB,

@@ -1,4 +1,4 @@
-"""Texts and development activity, how they are read and scored, and what they say of symbols."""
+"""Texts and development activity, and how their feeds are read."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Create the tables of sentiment."""
+    """Create the tables of texts and events."""
     op.create_table(
         "document_quarantine",
         sa.Column(
@@ -145,6 +145,20 @@ def upgrade() -> None:
         postgresql_where=sa.text("gone_at IS NULL"),
     )
     op.create_table(
+        "installation",
+        sa.Column("name", sa.Text(), nullable=False, comment="author_key: what authors' names are hashed with"),
+        sa.Column("value", sa.LargeBinary(), nullable=False, comment="a secret of this installation, made at random"),
+        sa.Column(
+            "recorded_at",
+            sa.TIMESTAMP(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="wall clock when the row was written",
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_installation")),
+        comment="What belongs to this database alone",
+    )
+    op.create_table(
         "repository_activity",
         sa.Column("repository", sa.Text(), nullable=False, comment="owner/name"),
         sa.Column(
@@ -189,90 +203,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_repository_activity_happened_at", "repository_activity", ["happened_at"], unique=False)
     op.create_table(
-        "symbol_sentiment",
+        "repository_coverage",
+        sa.Column("repository", sa.Text(), nullable=False, comment="owner/name"),
         sa.Column(
-            "symbol",
-            sa.Text(),
+            "known_from",
+            sa.TIMESTAMP(timezone=True),
             nullable=False,
-            comment="pair as ccxt writes it, e.g. BTC/USDT; what is said is said of its base",
+            comment="when this stretch of knowing began: all that had happened was known",
         ),
         sa.Column(
-            "close_at", sa.TIMESTAMP(timezone=True), nullable=False, comment="as of this close, whatever bars end then"
-        ),
-        sa.Column(
-            "overall_score",
-            sa.Double(),
-            nullable=True,
-            comment="weighted mean of the sources that have something to say, -1 to 1",
-        ),
-        sa.Column(
-            "news_score", sa.Double(), nullable=True, comment="of the news, -1 to 1; NULL where they say nothing"
-        ),
-        sa.Column(
-            "social_score",
-            sa.Double(),
-            nullable=True,
-            comment="of X and Reddit together, -1 to 1; NULL where neither says anything",
-        ),
-        sa.Column("twitter_score", sa.Double(), nullable=True, comment="of X, -1 to 1; NULL where it says nothing"),
-        sa.Column("reddit_score", sa.Double(), nullable=True, comment="of Reddit, -1 to 1; NULL where it says nothing"),
-        sa.Column(
-            "github_score",
-            sa.Double(),
-            nullable=True,
-            comment="development activity against its last 90 days, -1 to 1; NULL where unknown",
-        ),
-        sa.Column("news_documents", sa.Integer(), nullable=False, comment="texts behind the score of news"),
-        sa.Column("twitter_documents", sa.Integer(), nullable=False, comment="texts behind the score of twitter"),
-        sa.Column("reddit_documents", sa.Integer(), nullable=False, comment="texts behind the score of reddit"),
-        sa.Column(
-            "news_capped",
-            sa.Integer(),
+            "known_until",
+            sa.TIMESTAMP(timezone=True),
             nullable=False,
-            comment="texts of news left out because their author had said enough",
+            comment="until when all that happened was known within a day",
         ),
         sa.Column(
-            "twitter_capped",
-            sa.Integer(),
-            nullable=False,
-            comment="texts of twitter left out because their author had said enough",
+            "history_from", sa.TIMESTAMP(timezone=True), nullable=False, comment="from here on nothing is missing"
         ),
-        sa.Column(
-            "reddit_capped",
-            sa.Integer(),
-            nullable=False,
-            comment="texts of reddit left out because their author had said enough",
-        ),
-        sa.Column(
-            "coverage", sa.Double(), nullable=False, comment="weight of the sources that have something to say, 0 to 1"
-        ),
-        sa.Column(
-            "weights", postgresql.JSONB(), nullable=False, comment="source -> weight in the overall score, 1 together"
-        ),
-        sa.Column(
-            "z_score",
-            sa.Double(),
-            nullable=True,
-            comment="overall against the same hour of 30 days, in standard deviations; NULL before 10 are known",
-        ),
-        sa.Column(
-            "flooded",
-            postgresql.ARRAY(sa.Text()),
-            nullable=False,
-            comment="sources with 5 times as many texts as usual",
-        ),
-        sa.Column(
-            "top_documents",
-            postgresql.JSONB(),
-            nullable=False,
-            comment="the five texts that moved it most: document_id and part of the overall score, strongest first",
-        ),
-        sa.Column(
-            "silence",
-            sa.Text(),
-            nullable=True,
-            comment="why there is no advice, e.g. insufficient_coverage(4<10 documents); NULL where there may be",
-        ),
+        sa.Column("asset", sa.Text(), nullable=False, comment="base currency that the repository belongs to, e.g. ETH"),
         sa.Column(
             "recorded_at",
             sa.TIMESTAMP(timezone=True),
@@ -280,23 +228,11 @@ def upgrade() -> None:
             nullable=False,
             comment="wall clock when the row was written",
         ),
-        sa.CheckConstraint("coverage BETWEEN 0 AND 1 + 1e-9", name=op.f("ck_symbol_sentiment_coverage_is_a_fraction")),
-        sa.CheckConstraint("github_score BETWEEN -1 AND 1", name=op.f("ck_symbol_sentiment_github_score_is_in_range")),
-        sa.CheckConstraint("news_score BETWEEN -1 AND 1", name=op.f("ck_symbol_sentiment_news_score_is_in_range")),
-        sa.CheckConstraint(
-            "overall_score BETWEEN -1 AND 1", name=op.f("ck_symbol_sentiment_overall_score_is_in_range")
-        ),
-        sa.CheckConstraint("reddit_score BETWEEN -1 AND 1", name=op.f("ck_symbol_sentiment_reddit_score_is_in_range")),
-        sa.CheckConstraint("social_score BETWEEN -1 AND 1", name=op.f("ck_symbol_sentiment_social_score_is_in_range")),
-        sa.CheckConstraint(
-            "twitter_score BETWEEN -1 AND 1", name=op.f("ck_symbol_sentiment_twitter_score_is_in_range")
-        ),
-        sa.PrimaryKeyConstraint("symbol", "close_at", name=op.f("pk_symbol_sentiment")),
-        comment="What the sources say of each symbol at each close; no row where none says anything",
+        sa.CheckConstraint("known_until >= known_from", name=op.f("ck_repository_coverage_ends_after_it_began")),
+        sa.PrimaryKeyConstraint("repository", "known_from", name=op.f("pk_repository_coverage")),
+        comment="When repositories were read so often that silence means that nothing happened",
     )
-    op.create_index(
-        "ix_symbol_sentiment_close_at", "symbol_sentiment", ["close_at"], unique=False, postgresql_using="brin"
-    )
+    op.create_index("ix_repository_coverage_asset", "repository_coverage", ["asset", "known_until"], unique=False)
     op.create_table(
         "text_budgets",
         sa.Column("source", sa.Text(), nullable=False, comment="whose plan allows only so much"),
@@ -323,7 +259,6 @@ def upgrade() -> None:
         "text_feeds",
         sa.Column("source", sa.Text(), nullable=False, comment="news, twitter, reddit or github"),
         sa.Column("feed", sa.Text(), nullable=False, comment="address, query, subreddit or repository"),
-        sa.Column("asset", sa.Text(), nullable=True, comment="base currency of a repository; NULL for others"),
         sa.Column("etag", sa.Text(), nullable=True, comment="of the newest answer, for the next request"),
         sa.Column("last_modified", sa.Text(), nullable=True, comment="likewise"),
         sa.Column("newest_id", sa.Text(), nullable=True, comment="the newest item that has been read"),
@@ -334,7 +269,6 @@ def upgrade() -> None:
             nullable=True,
             comment="from here on nothing of the feed is missing; NULL where that is not known",
         ),
-        sa.Column("history_known_at", sa.TIMESTAMP(timezone=True), nullable=True, comment="since when that is so"),
         sa.Column(
             "answered_at",
             sa.TIMESTAMP(timezone=True),
@@ -375,36 +309,3 @@ def upgrade() -> None:
         comment="Which assets each text is about; a text about none has no row",
     )
     op.create_index("ix_document_assets_asset", "document_assets", ["asset", "document_id"], unique=False)
-    op.create_table(
-        "document_sentiment",
-        sa.Column("document_id", sa.Uuid(), nullable=False, comment="the text, see documents"),
-        sa.Column("scorer", sa.Text(), nullable=False, comment="who scored it: a name and the hash of its weights"),
-        sa.Column("positive", sa.Double(), nullable=False, comment="probability that it is positive"),
-        sa.Column("neutral", sa.Double(), nullable=False, comment="probability that it is neither"),
-        sa.Column("negative", sa.Double(), nullable=False, comment="probability that it is negative"),
-        sa.Column(
-            "known_at",
-            sa.TIMESTAMP(timezone=True),
-            nullable=False,
-            comment="closes from here on may count it: when it was first scored, not before",
-        ),
-        sa.Column(
-            "recorded_at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="wall clock when the row was written",
-        ),
-        sa.CheckConstraint(
-            "positive >= 0 AND neutral >= 0 AND negative >= 0 AND abs(positive + neutral + negative - 1) < 1e-6",
-            name=op.f("ck_document_sentiment_is_a_distribution"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["document_id"],
-            ["documents.document_id"],
-            name=op.f("fk_document_sentiment_document_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("document_id", "scorer", name=op.f("pk_document_sentiment")),
-        comment="How positive each text is, per scorer",
-    )

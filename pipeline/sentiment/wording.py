@@ -1,0 +1,88 @@
+"""Wording: a text as words and terms, the units that lexicons and weights know.
+
+What a text is about is taken out where it can be: links, names of accounts, cashtags and numbers become one word each,
+so that no weight learns that a certain company, coin or price is good news.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+READ_CHARACTERS = 10_000  # of a text; what stands behind them is not read
+
+LINK, CASHTAG, ACCOUNT = "<link>", "<cashtag>", "<account>"
+UNITS = "percent|pct|bps|x|k|m|mm|mn|b|bn|t|million|billion|trillion|cents"
+PERCENT = ("%", "percent", "pct", "bps")
+CURRENCIES = ("$", "€", "£")
+CONTRACTED = "n't"
+CURLED = "\u2019"  # the apostrophe of word processors
+
+WORD = re.compile(
+    rf"""
+      (?P<link>(?:https?://|www\.)\S+)
+    | (?P<cashtag>\$[a-z][a-z.]{{0,9}}\b)
+    | (?P<account>@\w+)
+    | (?P<number>(?:(?<![\w)])[+-])?[$€£]?\d[\d,]*(?:\.\d+)?(?:\s?(?:%|(?:{UNITS})\b))?)
+    | (?P<word>[^\W\d_](?:[^\W_]|'(?=[^\W_]))*)
+    | (?P<mark>[!?]|\.\.\.+|…|[:;=8][-o]?[)\](\[dp/\\|]|[\U0001F300-\U0001FAFF\u2600-\u27BF])
+    """,
+    re.VERBOSE,
+)
+
+
+def word_set(listed: str) -> frozenset[str]:
+    """The words of a list with spaces between them."""
+    return frozenset(listed.split())
+
+
+NEGATIONS = word_set(
+    "not no never none nor neither cannot without hardly barely cant dont doesnt didnt isnt wasnt arent werent wont "
+    "wouldnt couldnt shouldnt aint havent hasnt hadnt lack lacks lacking fails failed fail"
+)
+SCOPE_ENDS = word_set("but however although though yet ! ? ... …")
+SCOPE_WORDS = 4  # how far a negation reaches
+NEGATED = "not_"  # before a word that a negation reaches
+BEGIN, END = "<begin>", "<end>"
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in its order, lower case; links, accounts, cashtags and numbers as one word each.
+
+    A number keeps its sign and whether it is money or a share of something: ``+0%`` ``$0`` ``0``.
+    """
+    found = []
+    for match in WORD.finditer(text[:READ_CHARACTERS].replace(CURLED, "'").lower()):
+        kind, word = match.lastgroup, match.group()
+        if kind == "word":
+            if "'" in word:
+                word = word.replace("'", "") if word.endswith(CONTRACTED) else word.partition("'")[0]
+        elif kind == "number":
+            word = _number(word)
+        elif kind != "mark":
+            word = f"<{kind}>"
+        found.append(word)
+    return found
+
+
+def terms(found: Sequence[str]) -> list[str]:
+    """What weights are kept for: words, neighbours, negated words, the first and the last one; distinct, in order."""
+    if not found:
+        return []
+    every = [*found, *map(" ".join, pairwise(found)), f"{BEGIN} {found[0]}", f"{found[-1]} {END}"]
+    reach = 0
+    for word in found:
+        if word in NEGATIONS:
+            reach = SCOPE_WORDS
+        elif word in SCOPE_ENDS:
+            reach = 0
+        elif reach:
+            every.append(NEGATED + word)
+            reach -= 1
+    return list(dict.fromkeys(every))
+
+
+def _number(word: str) -> str:
+    sign = word[0] if word[0] in "+-" else ""
+    if word.endswith(PERCENT):
+        return sign + "0%"
+    return sign + ("$0" if word.lstrip("+-").startswith(CURRENCIES) else "0")

@@ -1,0 +1,152 @@
+"""The default scorer, as it is shipped."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.document import TextSource
+from pipeline.domain.errors import ConfigurationError, DataContractError
+from pipeline.sentiment import scorers
+from pipeline.sentiment.linear import WEIGHTS, read_weights
+from pipeline.sentiment.scorers import load_scorer, scorer_name
+from pipeline.sentiment.scoring import UNDECIDED, labels_of
+from tests.support.real_data import real_data
+
+SCORER = load_scorer("default")
+TEXTS = (
+    "Miner shares soar after record quarterly profit",
+    "Exchange files for bankruptcy, shares plunge 40%",
+    "Central bank to publish its minutes on Thursday",
+    "this is just another rug pull, i lost my savings",
+    "so glad i held, we are going to the moon 🚀",
+)
+
+
+def label(text, source=None):
+    return labels_of(SCORER.score([text], None if source is None else [source]))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), list(zip(TEXTS, ["positive", "negative", "neutral", "negative", "positive"], strict=True))
+)
+def test_plain_cases_have_the_label_that_anybody_would_give(text, expected):
+    assert label(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("analysts are bullish on miners", "analysts are not bullish on miners"),
+        ("the upgrade is a success", "the upgrade is never going to be a success"),
+    ],
+)
+def test_a_negation_takes_from_what_is_good(one, other):
+    (first, second) = SCORER.score([one, other])
+    assert first[0] - first[2] > second[0] - second[2]
+
+
+def test_whom_a_text_is_about_changes_nothing():
+    said = SCORER.score(
+        [f"${ticker} shares fall {share}% after weak guidance" for ticker, share in (("A", 3), ("BB", 71))]
+    )
+    assert (said[0] == said[1]).all()
+
+
+@given(st.lists(st.text(max_size=80), max_size=6))
+def test_any_text_gives_probabilities_of_one_together(texts):
+    rows = SCORER.score(texts)
+    assert rows.shape == (len(texts), 3)
+    assert rows.dtype == np.float64
+    assert (rows >= 0.0).all()
+    assert rows.sum(axis=1) == pytest.approx(np.ones(len(texts)))
+
+
+@pytest.mark.parametrize("source", [None, *TextSource])
+def test_what_is_scored_beside_a_text_changes_no_bit_of_it(source):
+    sources = None if source is None else [source] * len(TEXTS)
+    together = SCORER.score(TEXTS, sources)
+    alone = [SCORER.score([text], sources and sources[:1])[0] for text in TEXTS]
+    assert (together == np.array(alone)).all()
+    assert (SCORER.score(TEXTS[::-1], sources)[::-1] == together).all()
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b", "()"])
+def test_a_text_without_words_is_neutral(text):
+    assert tuple(SCORER.score([text])[0]) == UNDECIDED
+
+
+def test_a_text_of_a_million_letters_is_scored_at_once():
+    started = time.process_time()
+    SCORER.score(["moon " * 200_000, "a" * 1_000_000, "$" * 1_000_000])
+    assert time.process_time() - started < 1.0
+
+
+def test_talk_on_reddit_is_seldom_neutral_where_a_headline_is():
+    text = "next upgrade is planned for march"
+    as_talk, as_headline = SCORER.score([text] * 2, [TextSource.REDDIT, TextSource.NEWS])
+    assert as_talk[1] < as_headline[1]
+
+
+def test_sources_are_as_many_as_texts():
+    with pytest.raises(DataContractError, match="were 1 for 2"):
+        SCORER.score(["a", "b"], [TextSource.NEWS])
+
+
+def test_a_label_is_the_likeliest_and_of_equals_the_first():
+    assert labels_of(np.array([[0.2, 0.2, 0.6], [0.5, 0.5, 0.0], [0.1, 0.8, 0.1]])) == [
+        "negative",
+        "positive",
+        "neutral",
+    ]
+
+
+def test_the_name_changes_with_the_weights(tmp_path, monkeypatch):
+    assert SCORER.name == scorer_name("default")
+    changed = tmp_path / "weights.tsv"
+    changed.write_bytes(WEIGHTS.read_bytes() + b"new\t1\t0.001\t0.000\n")
+    monkeypatch.setattr(scorers, "WEIGHTS", changed)
+    scorers._default_name.cache_clear()
+    try:
+        assert scorer_name("default") not in (SCORER.name, "default")
+    finally:
+        scorers._default_name.cache_clear()
+
+
+@pytest.mark.parametrize("chosen", ["", "vader", "transformers:", "transformers: "])
+def test_an_unknown_scorer_is_refused(chosen):
+    with pytest.raises(ConfigurationError, match=r"sentiment\.scorer must be"):
+        load_scorer(chosen)
+
+
+def test_neither_a_name_nor_a_score_loads_what_learns():
+    program = (
+        "import json, sys; from pipeline.sentiment.scorers import load_scorer, scorer_name; scorer_name('default');"
+        "early = [m for m in ('sklearn', 'torch', 'transformers', 'vaderSentiment') if m in sys.modules];"
+        "load_scorer('default').score(['up']);"
+        "print(json.dumps([early, [m for m in ('sklearn', 'torch', 'transformers') if m in sys.modules]]))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert json.loads(said) == [[], []]
+
+
+def test_the_weights_say_where_they_come_from_and_hold_no_text():
+    weights = read_weights()
+    assert {"what", "made by"} < set(weights.about)
+    assert max(len(term.split()) for term in weights.terms) <= 2
+    assert min(count for count, _, _ in weights.terms.values()) >= 2
+    assert WEIGHTS.stat().st_size < 1_500_000
+
+
+def test_five_thousand_real_texts_a_second_on_one_core():
+    path = real_data("labelled", "twitter_financial_news_sentiment_train.jsonl")
+    texts = [json.loads(line)["text"] for line in path.read_bytes().splitlines()]
+    SCORER.score(texts[:100])
+    started = time.process_time()
+    SCORER.score(texts)
+    assert len(texts) / (time.process_time() - started) > 5_000
