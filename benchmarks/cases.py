@@ -9,12 +9,14 @@ from benchmarks.profiling import profile
 from benchmarks.replay_year import replay_year
 from benchmarks.start_up import importing
 from benchmarks.stored_market import deepen, derive, load
+from benchmarks.texts import publish_texts
 from benchmarks.tick import dagster_runs, stages
 
 CASES: dict[str, Case] = {
     "load": load,
     "derive": derive,
     "publish_models": publish_models,
+    "publish_texts": publish_texts,
     "train_two_years": train_two_years,
     "deepen": deepen,
     "stages": stages,

@@ -16,6 +16,7 @@ from benchmarks.stored_market import HISTORY_BARS
 from pipeline.storage.server import embedded_server
 
 SYMBOLS = 500
+TEXTS_A_DAY = 3_000
 CURVE = (50, 2_000)  # and the 500 between them
 AGED_SYMBOLS = 100  # both tables ten times as long fit a small disk
 PROFILE = ROOT / "benchmarks" / "profiles" / "tick.txt"
@@ -68,6 +69,8 @@ def _tick(home: Path) -> list[Row]:
     bare = in_own_process("floor", home, **stored, tick=8)
     dagster = in_own_process("dagster_runs", home, **stored, first_tick=9, n_ticks=5)
     profile = in_own_process("profile", home, **stored, first_tick=14, n_ticks=5)
+    texts = in_own_process("publish_texts", home, **stored, n_symbols=SYMBOLS, last_bar=HISTORY_BARS, a_day=TEXTS_A_DAY)
+    talked = in_own_process("stages", home, **stored, first_tick=19, n_ticks=6)
     PROFILE.write_text(as_text(profile), encoding="utf-8")
     floor_parts = ", ".join(f"{part} {1_000 * bare[f'{part}_s']:.0f}" for part in ("read", "talib", "copy"))
     stage_parts = ", ".join(f"{name} {1_000 * seconds:.0f}" for name, seconds in found["stages"].items())
@@ -83,6 +86,10 @@ def _tick(home: Path) -> list[Row]:
         told("... processor time, Python + database", _used(dagster)),
         told("... of which between and around the steps", f"{dagster['seconds'] - dagster['steps_s']:.2f} s"),
         at_most("... peak memory", dagster["peak"] / GIGABYTE, 1.5, "GB"),
+        told(
+            f"the same tick with {TEXTS_A_DAY:,} texts a day, {texts['texts']:,} in all", f"{talked['seconds']:.2f} s"
+        ),
+        told("... of which sentiment", f"{1_000 * talked['stages']['symbol_sentiment']:.0f} ms"),
         at_most("the same tick in the first 500 closes of a database", young["seconds"], 1.5, "s", young["peak"]),
         told("... processor time, Python + database", _used(young)),
     ]

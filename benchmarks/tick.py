@@ -19,6 +19,7 @@ from dagster import AssetsDefinition, TimeWindow
 from assets.indicators import analyse_candles
 from assets.market import candles
 from assets.predictions import predict
+from assets.sentiment import symbol_sentiment
 from assets.signals import advise, risk_filtered_signals, trading_signals
 from benchmarks.measurement import Figures, peak_memory, processor_seconds
 from benchmarks.stored_market import HISTORY_BARS, close_of, opened
@@ -35,6 +36,7 @@ STAGES: tuple[AssetsDefinition, ...] = (
     candles,
     analyse_candles,
     predict,
+    symbol_sentiment,
     advise,
     risk_filtered_signals,
     trading_signals,

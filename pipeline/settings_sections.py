@@ -3,11 +3,14 @@
 Add a section here, or a setting to one; `pipeline.settings` puts them together and says where a wrong one stands.
 """
 
+import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from pipeline.aggregation import Boost, ConflictPolicy, StrategyPreference
 from pipeline.domain.context import MarketContext
@@ -24,10 +27,14 @@ SIMULATED_SYMBOLS = (
 
 
 def _split(value: object) -> object:
-    """A comma-separated text, as environment variables give lists."""
-    if isinstance(value, str) and not value.strip().startswith("["):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
+    """A comma-separated text, or a list as JSON: as environment variables give lists."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().startswith("["):
+        with suppress(ValueError):
+            return json.loads(value)
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _as_value_error(parse: Any) -> Any:
@@ -52,7 +59,7 @@ def _not_a_truth_value(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
 Real = Annotated[float, BeforeValidator(_not_a_truth_value)]
 Symbol = Annotated[str, AfterValidator(_as_value_error(parse_symbol))]
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 TimeframeName = Annotated[Timeframe, BeforeValidator(_as_value_error(parse_timeframe))]
 
 

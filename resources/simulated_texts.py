@@ -28,15 +28,16 @@ from resources.texts import FeedFetch, Progress
 
 HOUR = timedelta(hours=1)
 MINUTES_A_DAY, HOURS_A_DAY = 1440, 24
-HISTORY = timedelta(days=15)  # that a first fetch brings: a day's window, three days to look at, ten to compare with
+HISTORY = timedelta(days=12)  # that a first fetch brings: a day's window, and ten days and more to compare with
 ACTIVITY_HISTORY = timedelta(days=130)
 WORDS = 64  # of randomness an hour: how many texts, and six for each
 WORDS_A_TEXT, MOST_TEXTS = 6, 10
 AUTHORS = 40
 
-# Texts an hour about an asset when nothing happens, and how many more for each usual day's move beyond the first.
+# Texts an hour about an asset when nothing happens, and how many more for each usual day's move beyond what is calm.
 QUIET = {TextSource.NEWS: 0.12, TextSource.TWITTER: 0.25, TextSource.REDDIT: 0.12}
-EXCITED = {TextSource.NEWS: 1.6, TextSource.TWITTER: 2.4, TextSource.REDDIT: 1.4}
+EXCITED = {TextSource.NEWS: 2.5, TextSource.TWITTER: 3.0, TextSource.REDDIT: 2.5}
+CALM = 0.7  # of a usual day's move
 KINDS = {
     TextSource.NEWS: DocumentKind.ARTICLE,
     TextSource.TWITTER: DocumentKind.TWEET,
@@ -85,7 +86,7 @@ class SimulatedTexts:
         moves = self._moves(self.symbols[asset], first, last)
         words = Stream(self.seed, "texts", self.source.value, asset).words(first, last - first + 1, WORDS)
         for hour, move, chances in zip(range(first, last + 1), moves, uniform(words), strict=True):
-            rate = QUIET[self.source] + EXCITED[self.source] * max(abs(move) - 1.0, 0.0)
+            rate = QUIET[self.source] + EXCITED[self.source] * max(abs(move) - CALM, 0.0)
             draws = chances[: MOST_TEXTS * WORDS_A_TEXT].reshape(MOST_TEXTS, WORDS_A_TEXT)
             n_texts = int(np.floor(min(rate, MOST_TEXTS - 1.0) + chances[-1]))
             for number in np.argsort(draws[:n_texts, 0], kind="stable"):
@@ -186,8 +187,8 @@ def _hour(instant: datetime) -> int:
 
 
 def _tone(move: float, draw: float) -> Tone:
-    """After a usual day's move most texts say nothing; after twice that, four of five go with it."""
-    decided = min(0.35 + 0.3 * max(abs(move) - 1.0, 0.0), 0.9)
+    """In calm times half of the texts take a side; after one and a half usual days' moves nearly all do, along with it."""
+    decided = min(0.5 + 0.6 * max(abs(move) - CALM, 0.0), 0.97)
     if draw >= decided:
         return Tone.FLAT
     with_it = 0.5 + 0.45 * min(max(abs(move) - 0.3, 0.0), 1.0)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from pipeline.storage.database import Database
 from pipeline.storage.document_scores import score_documents
 from pipeline.storage.documents import author_key
 from pipeline.storage.text_intake import Reading, TextIntake, keep_documents, keep_events
-from pipeline.storage.universe import known_series
+from pipeline.storage.universe import candle_days, known_series
 from resources.document_files import SUFFIXES, AssetEvent, UnreadableLine, read_document_file
 from resources.file_search import find_some
 from resources.github_repositories import REPOSITORIES
@@ -60,7 +60,7 @@ def documents(paths: tuple[Path, ...], source: str | None, as_json: bool) -> Non
     began = time.monotonic()
     with open_database(settings) as database:
         with database.begin() as conn:
-            traded = {base_of(key.symbol) for key in known_series(conn)}
+            traded, candles = {base_of(key.symbol) for key in known_series(conn)}, candle_days(conn)
         files, failures = find_some(paths, SUFFIXES)
         imported = _Import(
             database,
@@ -84,7 +84,7 @@ def documents(paths: tuple[Path, ...], source: str | None, as_json: bool) -> Non
     if as_json:
         click.echo(json_text(imported.summary(scored, seconds)))
     else:
-        _show(imported, scored, seconds)
+        _show(imported, scored, seconds, candles)
     for path, message in imported.failures.items():
         remark(f"failed: {message if str(path) in message else f'{path}: {message}'}")
     if imported.failures or imported.unreadable:
@@ -196,7 +196,7 @@ class _Import:
         }
 
 
-def _show(imported: _Import, scored: int, seconds: float) -> None:
+def _show(imported: _Import, scored: int, seconds: float, candles: tuple[date, date] | None) -> None:
     columns = [
         *(Column(title="source"), Column(title="lines", is_number=True), Column(title="new", is_number=True)),
         *(Column(title="repeated", is_number=True), Column(title="duplicate", is_number=True)),
@@ -225,11 +225,15 @@ def _show(imported: _Import, scored: int, seconds: float) -> None:
         remark(f"{imported.unreadable.total():,} lines could not be read: {reasons}; the first:")
         for line in imported.named:
             remark(f"  {line}")
-    if days := _days(list(imported.spans.values())):
-        click.echo(f"\nThen make signals of them: signals backfill --from {days[0]} --to {days[1]}")
+    click.echo()
+    click.echo(_next_step(list(imported.spans.values()), candles))
 
 
-def _days(spans: Sequence[tuple[datetime, datetime]]) -> tuple[str, str] | None:
-    if not spans:
-        return None
-    return f"{min(first for first, _ in spans):%Y-%m-%d}", f"{max(last for _, last in spans):%Y-%m-%d}"
+def _next_step(spans: Sequence[tuple[datetime, datetime]], candles: tuple[date, date] | None) -> str:
+    """The command that makes signals of what was read, over the days that have candles."""
+    if spans and candles is not None:
+        first = max(candles[0], min(first for first, _ in spans).date())
+        last = min(candles[1], max(last for _, last in spans).date())
+        if first <= last:
+            return f"Then make signals of them:  signals backfill --from {first} --to {last}"
+    return "No candles are stored of these days; `signals import candles PATH --exchange NAME` reads some"

@@ -9,12 +9,13 @@ import click
 from pipeline import progress
 from pipeline.cli import display
 from pipeline.cli.execution import FinishedRun, dagster_instance, run_chain, run_job, show_report
+from pipeline.cli.ingesting import show_texts
 from pipeline.cli.parameters import DAY, INSTANT, TIMEFRAME
 from pipeline.cli.session import check_market, open_database
 from pipeline.domain.errors import ConfigurationError
-from pipeline.domain.signal import Origin
+from pipeline.domain.signal import Origin, Source
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
-from pipeline.run_tags import CHAIN_JOB, FETCH, TRAINING_JOB, pass_tags, range_tags
+from pipeline.run_tags import AS_OF, CHAIN_JOB, FETCH, TEXT_JOB, TRAINING_JOB, pass_tags, range_tags
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS
 
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
     from pipeline.storage.database import Database
 
 DEMO_DAYS = 3
-DEMO_SIGNALS = 15
+DEMO_SIGNALS, AGREED_SIGNALS = 12, 3
+# So that all three sources are seen to agree within a few days of a market that is mostly noise.
+TALKATIVE = {
+    "risk.min_signal_confidence": "0.4",
+    "strategies.ml_prediction.buy_above": "0.52",
+    "strategies.ml_prediction.sell_below": "0.46",
+    "strategies.sentiment_analysis.trigger": "level",
+    "strategies.sentiment_analysis.beyond": "0.4",
+    "strategies.sentiment_analysis.rearm_within": "0.3",
+}
+ALL_SOURCES = ", ".join(source.value for source in Source)
 UNSKILLED = {"training.needs_skill": "false"}  # the simulated market has little to learn, and all parts are to be seen
 LOOK_FURTHER = """\
 Look further     signals list --exchange {exchange} --origin replay --all    every signal with its description
@@ -178,35 +189,47 @@ def demo_command(exchange_url: str | None) -> None:
     changes |= {"market.symbols": ",".join(SIMULATED_SYMBOLS), "market.timeframes": str(Timeframe.H1)}
     if exchange_url is not None:
         changes |= {"market.source": "live", "market.exchange_url": exchange_url}
+    changes |= TALKATIVE
     settings = load_settings(changes)
     now = datetime.now(UTC)
-    display.remark("1/5 starting the database and preparing its tables")
+    display.remark("1/6 starting the database and preparing its tables")
     with open_database(settings) as database:
         if exchange_url is not None:
             _check_is_unused(database, exchange)
-        display.remark("2/5 preparing Dagster")
+        display.remark("2/6 preparing Dagster")
         with dagster_instance(settings, database.address) as instance:
             tags = range_tags(now - timedelta(days=DEMO_DAYS), now) | {FETCH: "true"}
             run_job(instance, CHAIN_JOB, tags, changes=changes, assets=["candles"])
             week = Timeframe.W1.floor(now - timedelta(days=DEMO_DAYS) - SERVED_AFTER)
             display.remark(
-                f"3/5 training models on the weeks up to {week:%Y-%m-%d}, as the schedule does it on Mondays"
+                f"3/6 training models on the weeks up to {week:%Y-%m-%d}, as the schedule does it on Mondays"
             )
             key = f"{week - timedelta(weeks=1):%Y-%m-%d}"
             _show_models(run_job(instance, TRAINING_JOB, {}, partition_key=key, changes=changes | UNSKILLED))
-            display.remark(f"4/5 recomputing the last {DEMO_DAYS} days of twelve coins")
+            display.remark(
+                "4/6 reading what is said of them: simulated news, posts and commits, which follow the prices"
+            )
+            show_texts(run_job(instance, TEXT_JOB, {AS_OF: now.isoformat()}, changes=changes))
+            display.remark(
+                f"5/6 recomputing the last {DEMO_DAYS} days of twelve coins; models and texts have lower "
+                "thresholds than usual, so that there is something to see"
+            )
             show_report(run_chain(instance, tags, changes=changes))
-            display.remark("5/5 one live pass, as the schedule does it at every close")
+            display.remark("6/6 one live pass, as the schedule does it at every close")
             live = pass_tags(now, Origin.LIVE)
             show_report(run_chain(instance, live, partition_key=f"{now:%Y-%m-%d}", changes=changes))
         with database.begin() as conn:
-            recent = SignalFilter(as_of=now, exchanges=(exchange,), origin=Origin.REPLAY, has_ended=True, limit=200)
-            found = [row for row in list_signals(conn, recent) if row["created_at"] > now - timedelta(days=1)]
+            recent = SignalFilter(as_of=now, exchanges=(exchange,), origin=Origin.REPLAY, has_ended=True)
+            made = list_signals(conn, recent)
+    found = [row for row in made if row["created_at"] > now - timedelta(days=1)]
     found.sort(
         key=lambda row: (row["status"] != "ACTIVE", -row["rank_score"], -row["created_at"].timestamp(), row["symbol"])
     )
     click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), active ones first:\n")
     show_signals(found[:DEMO_SIGNALS], has_status=True)
+    agreed = [row for row in made if row["source"] == ALL_SOURCES]
+    click.echo(f"\nSignals of these days in which technical rules, models and texts agree ({len(agreed)} in all):\n")
+    show_signals(agreed[:AGREED_SIGNALS], has_status=True)
     click.echo(
         f"\nWhere it is      {settings.home.resolve()} (database, files of Dagster, logs); delete it to start anew"
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.errors import DataContractError
-from pipeline.sentiment.wording import NEGATIONS, SCOPE_ENDS, SCOPE_WORDS
+from pipeline.sentiment.wording import BAD, GOOD, NEGATIONS, SCOPE_ENDS, SCOPE_WORDS
 
 OWN = Path(__file__).parent / "weights" / "lexicon.txt"
 STRONGEST = 4.0  # on both sides, as in VADER
@@ -61,6 +61,17 @@ def social_lexicon() -> Lexicon:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     return Lexicon.of({word: float(value) for word, value in SentimentIntensityAnalyzer().lexicon.items()})
+
+
+def toned(found: Sequence[str], market: Lexicon, social: Lexicon) -> list[str]:
+    """The words of a text with `GOOD` or `BAD` in place of those that a lexicon knows, ours first."""
+    said = []
+    for word in found:
+        value = market.values.get(word)
+        if value is None:
+            value = social.values.get(word)
+        said.append(word if value is None else GOOD if value > 0.0 else BAD)
+    return said
 
 
 def sums(found: Sequence[str], lexicon: Lexicon) -> tuple[float, float]:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from pipeline.domain.document import TextSource
 from pipeline.domain.errors import DataContractError
-from pipeline.sentiment.lexicon import Lexicon
+from pipeline.sentiment.lexicon import Lexicon, toned
 from pipeline.sentiment.linear import LinearModel, Weights
-from pipeline.sentiment.signs import is_like_talk, signs
+from pipeline.sentiment.signs import signs, talk_share
 from pipeline.sentiment.wording import terms, words
 
 LABELS = ("positive", "neutral", "negative")  # the order of columns
@@ -65,8 +65,9 @@ class DefaultScorer:
         found = words(text)
         if not found:
             return UNDECIDED
-        is_talk = is_like_talk(text, found) if source is None else source is TextSource.REDDIT
-        return self._model.probabilities(terms(found), signs(found, self._market, self._social, is_talk))
+        talk = talk_share(text, found) if source is None else float(source is TextSource.REDDIT)
+        toned_words = toned(found, self._market, self._social)
+        return self._model.probabilities(terms(found, toned_words), signs(found, self._market, self._social, talk))
 
 
 def with_sources(texts: Sequence[str], sources: Sequence[TextSource] | None) -> Sequence[tuple[str, TextSource | None]]:

@@ -25,16 +25,21 @@ NAMES = (
     "has_link",
     "has_cashtag",
     "is_personal",
-    "is_talk",
+    "talk",
 )
 CAPITALISED = re.compile(r"\b[^\W\d_]{4,}")
 NUMBERS = frozenset(("0", "0%", "$0"))
 
 
-def signs(found: Sequence[str], market: Lexicon, social: Lexicon, is_talk: bool) -> list[float]:
+def signs(found: Sequence[str], market: Lexicon, social: Lexicon, talk: float) -> list[float]:
     """The values of `NAMES` for the words of a text, as `wording.words` gives them.
 
     Sums grow with a text and say less and less as they do, so they are bent: x / sqrt(x^2 + 15), as VADER does.
+
+    Parameters
+    ----------
+    talk
+        Whether people talk: 1 on Reddit, 0 in news and on X, `talk_share` where nobody says.
     """
     length = max(len(found), 1)
     market_sums, social_sums = sums(found, market), sums(found, social)
@@ -51,22 +56,22 @@ def signs(found: Sequence[str], market: Lexicon, social: Lexicon, is_talk: bool)
         float(LINK in distinct),
         float(CASHTAG in distinct),
         float(not PERSONS.isdisjoint(distinct)),
-        float(is_talk),
+        talk,
     ]
 
 
-def is_like_talk(text: str, found: Sequence[str]) -> bool:
-    """Whether a text of unknown origin reads like people talking rather than like a headline.
+def talk_share(text: str, found: Sequence[str]) -> float:
+    """How much a text of unknown origin reads like people talking rather than like a headline, 0 to 1.
 
-    Talk has persons and lines, headlines have capitals, links, cashtags and numbers. The shares are rounded from a
-    logistic model that told Reddit posts from financial headlines, at odds of 4 to 1; no label of sentiment was used.
+    Talk has persons and lines, headlines have capitals, links, cashtags and numbers. What each weighs is rounded from
+    a logistic model that told Reddit posts from financial headlines; no label of sentiment was used.
     """
     long_words = CAPITALISED.findall(text[:READ_CHARACTERS])
     capitalised = sum(word[0].isupper() for word in long_words) / len(long_words) if long_words else 0.5
     distinct = set(found)
     talk = 5.0 * ("\n" in text) + 2.5 * (not PERSONS.isdisjoint(distinct))
     headline = 7.0 * (LINK in distinct) + 3.0 * (CASHTAG in distinct) + 1.5 * (not NUMBERS.isdisjoint(distinct))
-    return talk > headline + 4.5 * capitalised
+    return 1.0 / (1.0 + math.exp(1.0 + headline + 4.5 * capitalised - talk))
 
 
 def _of_lexicon(good: float, bad: float) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """Wording: a text as words and terms, the units that lexicons and weights know.
 
-What a text is about is taken out where it can be: links, names of accounts, cashtags and numbers become one word each,
-so that no weight learns that a certain company, coin or price is good news.
+Links, names of accounts, cashtags and numbers become one word each, so that no weight learns that a certain ticker,
+account or price is good news.
 """
 
 import re
@@ -43,6 +43,8 @@ SCOPE_ENDS = word_set("but however although though yet ! ? ... …")
 SCOPE_WORDS = 4  # how far a negation reaches
 NEGATED = "not_"  # before a word that a negation reaches
 BEGIN, END = "<begin>", "<end>"
+GOOD, BAD = "<good>", "<bad>"  # in place of words that have a tone by themselves
+TONES, FIRST_TONES, LAST_TONES = "<tones>", 4, 3
 
 
 def words(text: str) -> list[str]:
@@ -64,8 +66,20 @@ def words(text: str) -> list[str]:
     return found
 
 
-def terms(found: Sequence[str]) -> list[str]:
-    """What weights are kept for: words, neighbours, negated words, the first and the last one; distinct, in order."""
+def terms(found: Sequence[str], toned: Sequence[str]) -> list[str]:
+    """What weights are kept for, distinct, in order.
+
+    They are the words, neighbours, negated words, the first and the last one; then, of the words with their tones,
+    two and three neighbours of which one has a tone, and the first tones of the text in a row: what was learned of a
+    word with a tone holds for others that have the same.
+
+    Parameters
+    ----------
+    found
+        As `words` gives them.
+    toned
+        The same with `GOOD` and `BAD` in place of some, see `lexicon.toned`.
+    """
     if not found:
         return []
     every = [*found, *map(" ".join, pairwise(found)), f"{BEGIN} {found[0]}", f"{found[-1]} {END}"]
@@ -78,6 +92,15 @@ def terms(found: Sequence[str]) -> list[str]:
         elif reach:
             every.append(NEGATED + word)
             reach -= 1
+    for width in (2, 3):
+        for place in range(len(toned) - width + 1):
+            some = toned[place : place + width]
+            if GOOD in some or BAD in some:
+                every.append(" ".join(some))
+    tones = [word for word in toned if word in (GOOD, BAD)]
+    every.append(" ".join([TONES, *tones[:FIRST_TONES]]))
+    if len(tones) > FIRST_TONES:
+        every.append(" ".join([*tones[-LAST_TONES:], END]))
     return list(dict.fromkeys(every))
 
 

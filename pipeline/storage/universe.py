@@ -1,7 +1,7 @@
 """The universe: which exchange and which series a run is about, named by the settings or all that was imported."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 
 import sqlalchemy as sa
@@ -91,6 +91,19 @@ def known_series(conn: sa.Connection) -> list[SeriesKey]:
     query = sa.select(s.exchange, s.symbol, s.timeframe).where(s.listed_at.is_not(None))
     rows = conn.execute(query.order_by(s.exchange, s.symbol, s.bar_seconds))
     return [SeriesKey(exchange, symbol, Timeframe(timeframe)) for exchange, symbol, timeframe in rows]
+
+
+def candle_days(conn: sa.Connection) -> tuple[date, date] | None:
+    """The first and the last day of which any candle is stored, by close, but for the simulated market's."""
+    row = conn.execute(
+        sa.text(
+            """SELECT min(s.listed_at + make_interval(secs => s.bar_seconds)), max(l.close_at) FROM series s
+CROSS JOIN LATERAL (SELECT close_at FROM candles c WHERE c.series_id = s.series_id ORDER BY c.open_at DESC LIMIT 1) l
+WHERE s.exchange <> :simulated"""
+        ),
+        {"simulated": SIMULATED_EXCHANGE},
+    ).one()
+    return None if row[0] is None else (row[0].date(), row[1].date())
 
 
 def unknown_series(conn: sa.Connection, key: SeriesKey) -> DataContractError:

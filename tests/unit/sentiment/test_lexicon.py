@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.domain.errors import DataContractError
-from pipeline.sentiment.lexicon import FLIP, Lexicon, own_lexicon, social_lexicon, sums
+from pipeline.sentiment.lexicon import FLIP, Lexicon, own_lexicon, social_lexicon, sums, toned
 from pipeline.sentiment.wording import words
 
 SMALL = Lexicon.of({"good": 2.0, "bad": -1.5, "bad news": -3.0, "bad news bears": 1.0})
@@ -30,6 +30,11 @@ def read(tmp_path, text):
 )
 def test_a_phrase_counts_in_place_of_its_words_and_a_negation_turns_it(text, expected):
     assert sums(words(text), SMALL) == pytest.approx(expected)
+
+
+def test_tones_take_the_place_of_words_ours_before_the_other():
+    other = Lexicon.of({"good": -1.0, "sad": -1.0})
+    assert toned(["a", "good", "sad", "bad"], SMALL, other) == ["a", "<good>", "<bad>", "<bad>"]
 
 
 def test_our_lexicon_holds_only_what_a_text_can_be_read_as():
