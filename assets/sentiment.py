@@ -13,6 +13,7 @@ from pipeline import progress
 from pipeline.generation import LOOKBACK_BARS
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
+from pipeline.storage.document_scores import score_missing
 from pipeline.storage.sentiment import await_texts, store_symbol_sentiment
 from pipeline.storage.spans import Span, move_watermarks, never_processed
 from pipeline.surveying import Asked, sentiment_rows, surveys
@@ -45,6 +46,8 @@ def symbol_sentiment(
     counts: Counter[str] = Counter()
     silences: Counter[str] = Counter()
     floods: Counter[str] = Counter()
+    if not is_live:
+        score_missing(database, settings.sentiment.scorer)
     with database.begin() as conn:
         await_texts(conn)
         fresh = never_processed(conn, "symbol_sentiment", spans) if is_live else spans

@@ -43,6 +43,7 @@ from pipeline.storage.candidates import (
 )
 from pipeline.storage.comparison import BACKFILLED, LIVE
 from pipeline.storage.database import Database
+from pipeline.storage.document_scores import score_missing
 from pipeline.storage.signals import StoredSignals, store_replayed
 from pipeline.storage.spans import Span, groups_of, no_candles, split, window_spans
 from pipeline.storage.universe import universe
@@ -90,6 +91,7 @@ def replay(
         raise DataContractError(f"a replay's name must be its own, was {name!r}, which means the house's own signals")
     if not re.fullmatch(NAME_PATTERN, name):
         raise DataContractError(f"a replay's name must be letters, digits, dots, dashes or underscores, was {name!r}")
+    score_missing(database, settings.sentiment.scorer)
     with database.chain_lock(name):
         with database.begin() as conn:
             series = universe(conn, exchange, settings.market.symbols, settings.market.timeframes)

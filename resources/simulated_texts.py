@@ -187,7 +187,7 @@ def _hour(instant: datetime) -> int:
 
 
 def _tone(move: float, draw: float) -> Tone:
-    """In calm times half of the texts take a side; after one and a half usual days' moves nearly all do, along with it."""
+    """In calm times half of the texts take a side; after a large move nearly all do, and go along with it."""
     decided = min(0.5 + 0.6 * max(abs(move) - CALM, 0.0), 0.97)
     if draw >= decided:
         return Tone.FLAT

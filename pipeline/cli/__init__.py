@@ -18,7 +18,7 @@ from pipeline.domain.errors import ConfigurationError, SignalsError, TemporaryEr
 
 # name -> (module, what `signals --help` says); the order is the one in which a new user needs them.
 COMMANDS = {
-    "demo": ("running", "Simulated market to ranked signals: keyless, offline, a minute."),
+    "demo": ("demo", "Simulated market to ranked signals: keyless, offline, a minute."),
     "up": ("serving", "Dagster UI, schedules and database, until Ctrl-C."),
     "down": ("serving", "Stop what `signals up` left running."),
     "status": ("serving", "What runs, what is stored, what is stale."),

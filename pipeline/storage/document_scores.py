@@ -1,6 +1,7 @@
 """How positive each text is: which texts lack a score, and scores as they are stored."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 import sqlalchemy as sa
@@ -9,8 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from pipeline.contracts.sentiment import DocumentSentiment
 from pipeline.contracts.validation import hold_to
 from pipeline.domain.document import Provenance, TextSource
-from pipeline.progress import Report
+from pipeline.progress import Report, report
 from pipeline.sentiment.excerpt import excerpt
+from pipeline.sentiment.scorers import load_scorer, scorer_name
 from pipeline.sentiment.scoring import Scorer
 from pipeline.storage import tables
 from pipeline.storage.bulk import affected, copy_to_staging
@@ -44,6 +46,17 @@ def score_documents(database: Database, scorer: Scorer, on_progress: Report) -> 
         done += len(lot)
     on_progress(done, wanted)
     return done
+
+
+def score_missing(database: Database, chosen: str) -> int:
+    """Score the texts that the scorer of the settings has not scored; how many those were, nearly always none.
+
+    Whoever computes the past calls it first: texts of an import, or of before an upgrade, may lack the newest scores.
+    """
+    with database.begin() as conn:
+        if not count_unscored(conn, scorer_name(chosen)):
+            return 0
+    return score_documents(database, load_scorer(chosen), partial(report, "scoring texts"))
 
 
 def unscored(database: Database, scorer: str) -> Iterator[pd.DataFrame]:

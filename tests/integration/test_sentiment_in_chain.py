@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from pipeline.domain.document import TextSource
 from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.explaining import explain_bar
 from pipeline.replay import replay
 from pipeline.sentiment.scorers import scorer_name
 from pipeline.settings import load_settings
@@ -207,3 +209,37 @@ def test_a_backfill_makes_what_its_strategies_look_back_on_and_nothing_after_its
     closes = [row["close_at"] for row in sentiment(market, "true")]
     assert max(closes) == datetime(2024, 2, 11, 23, tzinfo=UTC)
     assert min(closes) < FIRST
+
+
+def test_every_advice_of_texts_is_explained_with_the_texts_behind_it(market):
+    days(market, FIRST.date(), FIRST.date(), TALKATIVE)
+    settings = load_settings({**FILES, **TALKATIVE})
+    advised = rows(market, "candidate_signals", "source = 'sentiment'")
+    assert advised
+    for row in advised[:6]:
+        key = SeriesKey("binance", row["symbol"], Timeframe.H1)
+        found = explain_bar(market, settings, key, as_of=FIRST + 2 * DAY, at=row["candle_close_at"])
+        said = found.sentiment
+        assert found.findings.differences == ()
+        assert said.overall == pytest.approx(said.stored)
+        assert [source.source for source in said.sources] == list(TextSource)
+        assert sum(source.weight_used for source in said.sources) == pytest.approx(1.0)
+        assert len(said.texts) == 5
+        assert all(text.left_out is None and text.beginning for text in said.texts)
+        assert set(said.left_out) <= {"known_later", "removed", "author_cap"}
+        assert {"known_later", "removed"} & set(said.left_out)
+
+
+def test_a_bar_about_which_nothing_is_said_is_explained_too(market):
+    with market.begin() as conn:
+        conn.execute(sa.text("TRUNCATE documents, repository_coverage CASCADE"))
+    days(market, FIRST.date(), FIRST.date())
+
+    key = SeriesKey("binance", "BTC/USDT", Timeframe.H1)
+    found = explain_bar(market, load_settings(FILES), key, as_of=FIRST + 2 * DAY, at=FIRST + DAY / 2)
+
+    assert found.sentiment.words.startswith("nothing is said")
+    assert {source.words for source in found.sentiment.sources} == {
+        "nothing to say: no text counts",
+        "unknown: no repository was read",
+    }

@@ -16,7 +16,7 @@ from pipeline import run_tags
 from pipeline.definitions import build_definitions
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
-from pipeline.schedules import cron_of, signals_schedule, training_schedule
+from pipeline.schedules import cron_of, signals_schedule, texts_schedule, training_schedule
 from pipeline.settings import Settings
 
 MIDNIGHT = datetime(2024, 3, 31, tzinfo=UTC)  # the day on which Europe's clocks change
@@ -182,3 +182,41 @@ def test_a_training_is_of_the_week_that_has_just_ended(instance: dg.DagsterInsta
 @pytest.mark.parametrize(("is_running", "status"), [(True, "RUNNING"), (False, "STOPPED")])
 def test_the_training_starts_as_the_settings_say(is_running: bool, status: str) -> None:
     assert training_schedule(is_running=is_running).default_status.value == status
+
+
+# Texts
+
+
+def texts_tick(instance: dg.DagsterInstance, instant: datetime) -> ScheduleExecutionData:
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=instant, repository_def=repository()
+    )
+    return texts_schedule(is_running=True).evaluate_tick(context)
+
+
+def test_texts_are_read_two_minutes_before_every_quarter_of_an_hour():
+    cron = texts_schedule(is_running=True).cron_schedule
+    ticks = schedule_execution_time_iterator(MIDNIGHT.timestamp(), cron, "UTC", ascending=True)
+    minutes = [instant.minute for _, instant in zip(range(8), ticks, strict=False)]
+    assert minutes == [13, 28, 43, 58] * 2
+
+
+def test_a_reading_of_texts_is_about_its_tick(instance):
+    (request,) = texts_tick(instance, MIDNIGHT).run_requests or ()
+    assert (request.partition_key, request.tags[run_tags.AS_OF]) == (None, MIDNIGHT.isoformat())
+
+
+def test_a_reading_of_texts_that_is_not_finished_is_not_joined_by_another(instance):
+    now = datetime.now(UTC)
+    instance.add_run(dg.DagsterRun(job_name=run_tags.TEXT_JOB, run_id=str(uuid4()), status=dg.DagsterRunStatus.STARTED))
+    skipped = texts_tick(instance, now)
+    assert not skipped.run_requests
+    assert "is not finished" in str(skipped.skip_message)
+
+
+@pytest.mark.parametrize(("source", "is_running"), [(None, True), ("none", False)])
+def test_texts_are_read_only_where_some_are_wanted(source, is_running):
+    settings = Settings.model_validate({"texts": {"source": source}})
+    schedules = build_definitions(settings).get_repository_def().schedule_defs
+    status = next(each.default_status for each in schedules if each.name == "texts_every_quarter")
+    assert (status is dg.DefaultScheduleStatus.RUNNING) == is_running
