@@ -81,7 +81,7 @@ def texts_schedule(*, is_running: bool) -> dg.ScheduleDefinition:
     @dg.schedule(
         job=ingest_text,
         name="texts_every_quarter",
-        cron_schedule="13-59/15 * * * *",
+        cron_schedule="13,28,43,58 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING if is_running else dg.DefaultScheduleStatus.STOPPED,
         description="Reads what is new in feeds, on X, Reddit and GitHub",

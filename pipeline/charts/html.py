@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 SHARES = (0.64, 0.12, 0.11, 0.13)
+SHARES_WITH_SENTIMENT = (0.56, 0.10, 0.10, 0.12, 0.12)
 LABEL_GAP_SHARE = 0.032  # of the price panel's height
 STRETCH_SIDES = {"filled": "bottom", "blocked": "top"}
 CONFIG = {"responsive": True, "scrollZoom": True, "displaylogo": False}
@@ -27,11 +28,14 @@ def draw_html(scene: Scene) -> str:
     """The page; equal scenes give equal text."""
     from plotly.subplots import make_subplots
 
-    figure = make_subplots(rows=4, shared_xaxes=True, row_heights=SHARES, vertical_spacing=0.015)
+    shares = SHARES_WITH_SENTIMENT if scene.has_sentiment else SHARES
+    figure = make_subplots(rows=len(shares), shared_xaxes=True, row_heights=shares, vertical_spacing=0.015)
     # Instead of every open, which would be most of the page where there are many bars.
     grid = {"x0": scene.instant_of(0.0), "dx": scene.step.total_seconds() * 1000.0}
     _bars(scene, figure, grid)
     _panels(scene, figure, grid)
+    if scene.has_sentiment:
+        _sentiment(scene, figure, grid)
     _stretches(scene, figure)
     _levels(scene, figure)
     _patterns(scene, figure)
@@ -105,6 +109,15 @@ def _panels(scene: Scene, figure: "Figure", grid: Mapping[str, Any]) -> None:
         line = {"color": colour, "width": 1.1}
         figure.add_scatter(**grid, y=bars[name], name=words, line=line, showlegend=False, row=row, col=1)
     figure.add_hrect(y0=30, y1=70, fillcolor=style.BAND, opacity=0.10, line_width=0, row=3, col=1)
+
+
+def _sentiment(scene: Scene, figure: "Figure", grid: Mapping[str, Any]) -> None:
+    for name, colour in style.SENTIMENT.items():
+        line = {"color": colour, "width": 2 if name == "covered_score" else 1}
+        words = style.SENTIMENT_WORDS.get(name, "together, too little said")
+        figure.add_scatter(**grid, y=scene.bars[name], name=words, line=line, showlegend=False, row=5, col=1)
+    level = style.SENTIMENT_LEVEL
+    figure.add_hrect(y0=-level, y1=level, fillcolor=style.BAND, opacity=0.10, line_width=0, row=5, col=1)
 
 
 def _stretches(scene: Scene, figure: "Figure") -> None:
@@ -284,3 +297,7 @@ def _layout(scene: Scene, figure: "Figure") -> None:
     for row, words in ((2, "volume"), (3, "RSI 14"), (4, "MACD")):
         figure.update_yaxes(title={"text": words, "font": {"size": 10}}, nticks=4, row=row)
     figure.update_yaxes(range=[0, 100], tickvals=[30, 70], row=3)
+    if scene.has_sentiment:
+        level = style.SENTIMENT_LEVEL
+        title = {"text": "sentiment", "font": {"size": 10}}
+        figure.update_yaxes(title=title, range=[-1, 1], tickvals=[-level, 0, level], row=5)

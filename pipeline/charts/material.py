@@ -14,6 +14,8 @@ INDICATORS = (
     *("rsi_14", "macd", "macd_signal", "macd_histogram"),
     "obv",  # from the first bar on: tells which bars have indicators
 )
+# What texts say of the symbol at each close; `overall_score` also where too little is said for an advice.
+SENTIMENT_FIELDS = ("overall_score", "news_score", "social_score", "covered_score")
 LEVEL_FIELDS = ("pivot_at", "kind", "known_at", "event", "role", "price", "touches", "strength", "expires_at")
 PATTERN_FIELDS = ("pattern", "direction", "completed_at", "first_at", "anchors", "boundaries", "target")
 SIGNAL_FIELDS = (
@@ -29,8 +31,9 @@ class ChartMaterial:
     Attributes
     ----------
     bars : DataFrame of shape (n_bars, n_columns)
-        Index ``open_at`` (UTC, ascending, the whole grid from the first bar to the last); `CANDLE_FIELDS` and
-        `INDICATORS` as floats, NaN where unknown or where there is no candle; ``block_reason`` as text or None.
+        Index ``open_at`` (UTC, ascending, the whole grid from the first bar to the last); `CANDLE_FIELDS`,
+        `INDICATORS` and `SENTIMENT_FIELDS` as floats, NaN where unknown or where there is no candle; ``block_reason``
+        as text or None.
     levels : DataFrame
         `LEVEL_FIELDS` of `price_levels`: the rows known at the last close that had not expired at the first open.
     patterns, signals

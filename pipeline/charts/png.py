@@ -48,7 +48,7 @@ def draw_png(scene: Scene, size: Size = LARGE, *, n_colours: int | None = None) 
         figure = Figure(figsize=(size.width / DPI, size.height / DPI), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         has_panels = size.height > SMALL.height
-        shares = [6, 1.1, 1.0, 1.0] if has_panels else [5, 1]
+        shares = [6, 1.1, 1.0, 1.0, *([1.0] if scene.has_sentiment else [])] if has_panels else [5, 1]
         axes = figure.subplots(len(shares), 1, sharex=True, height_ratios=shares)
         figure.subplots_adjust(
             left=12 / size.width,
@@ -65,6 +65,8 @@ def draw_png(scene: Scene, size: Size = LARGE, *, n_colours: int | None = None) 
         if has_panels:
             _rsi(scene, axes[2])
             _macd(scene, axes[3])
+        if has_panels and scene.has_sentiment:
+            _sentiment(scene, axes[4])
         _frame(scene, axes, size)
         _levels(scene, axes[0])
         _signals(scene, axes[0])
@@ -169,6 +171,23 @@ def _macd(scene: Scene, axes: "Axes") -> None:
     if bars["macd"].isna().all():
         axes.set_yticks([])
     _name(axes, "MACD 12, 26, 9")
+
+
+def _sentiment(scene: Scene, axes: "Axes") -> None:
+    places = np.arange(scene.n_bars)
+    for name, colour in style.SENTIMENT.items():
+        width = 1.5 if name == "covered_score" else 0.8
+        axes.plot(places, scene.bars[name], color=colour, linewidth=width, label=style.SENTIMENT_WORDS.get(name, ""))
+    axes.axhline(0, color=style.GRID, linewidth=0.8, zorder=0.1)
+    level = style.SENTIMENT_LEVEL
+    axes.axhspan(-level, level, color=style.BAND, alpha=0.10, linewidth=0)
+    axes.set_ylim(-1, 1)
+    axes.set_yticks([-level, 0, level])
+    axes.legend(
+        **{"loc": "upper left", "bbox_to_anchor": (0.04, 1.06), "ncols": 3, "frameon": False, "fontsize": 7},
+        **{"handlelength": 1.2, "columnspacing": 1.0, "labelcolor": style.MUTED},
+    )
+    _name(axes, "sentiment")
 
 
 def _name(axes: "Axes", words: str) -> None:

@@ -89,8 +89,8 @@ class Scene:
     Attributes
     ----------
     bars : DataFrame of shape (n_bars, n_columns)
-        Index ``open_at``; open, high, low, close, volume, the averages and bands, rsi_14 and the MACD; NaN where
-        unknown.
+        Index ``open_at``; open, high, low, close, volume, the averages and bands, rsi_14, the MACD, and what texts say
+        at the bars' closes; NaN where unknown.
     is_line
         True where there are too many bars for candles: the close is a line in the band from low to high.
     averages
@@ -119,6 +119,11 @@ class Scene:
     def has_bands(self) -> bool:
         """Whether Bollinger bands are drawn: where they are known, and wide enough to be seen as bands."""
         return not self.is_line and bool(self.bars["bb_upper"].notna().any())
+
+    @property
+    def has_sentiment(self) -> bool:
+        """Whether anything is said of the symbol at any of the bars' closes."""
+        return bool(self.bars["overall_score"].notna().any())
 
     @property
     def n_bars(self) -> int:

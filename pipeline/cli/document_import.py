@@ -43,7 +43,7 @@ LINES_NAMED = 5  # unreadable lines that are shown, of all files together
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def documents(paths: tuple[Path, ...], source: str | None, as_json: bool) -> None:
-    """Read texts and development activity from JSON Lines files, and folders with all that is below them.
+    """Read texts and events from JSON Lines files, and folders.
 
     Each line is an object with source (news, twitter, reddit, github), timestamp (with its time zone) and text; title,
     body, id, url, author, symbols, language and engagement are read where they are there. What is imported tells of the

@@ -11,6 +11,7 @@ from pipeline.charts.material import INDICATORS, LEVEL_FIELDS, PATTERN_FIELDS, S
 from pipeline.contracts.blocks import TIME_UNIT
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
 from pipeline.indicators.levels import LIFE_BARS
+from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage import tables
 from pipeline.storage.accounts import HOUSE
 from pipeline.storage.database import Database
@@ -44,12 +45,17 @@ def read_material(
 
 
 def _bars(database: Database, series: Series, first_open: datetime, last_open: datetime) -> pd.DataFrame:
-    c, i, m = tables.candles.c, tables.indicators.c, tables.market_conditions.c
+    c, i, m, f = tables.candles.c, tables.indicators.c, tables.market_conditions.c, tables.symbol_sentiment.c
+    said = [f.overall_score, f.news_score, f.social_score]
+    covered = sa.case((f.silence.is_(None), f.overall_score)).label("covered_score")
+    of_series = sa.and_(f.symbol == series.key.symbol, f.is_simulated == (series.key.exchange == SIMULATED_EXCHANGE))
     query = (
         sa.select(c.open_at, *(c[name] for name in CANDLE_COLUMNS), *(i[name] for name in INDICATORS), m.block_reason)
+        .add_columns(*said, covered)
         .select_from(tables.candles)
         .outerjoin(tables.indicators, sa.and_(i.series_id == c.series_id, i.open_at == c.open_at))
         .outerjoin(tables.market_conditions, sa.and_(m.series_id == c.series_id, m.open_at == c.open_at))
+        .outerjoin(tables.symbol_sentiment, sa.and_(of_series, f.close_at == c.close_at))
         .where(c.series_id == series.series_id, c.open_at.between(first_open, last_open))
     )
     rows = database.frame(query)

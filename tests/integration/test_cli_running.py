@@ -72,13 +72,20 @@ def test_the_demo_shows_a_table_of_signals_and_where_the_data_is(demo):
     assert "score  symbol" in demo.shown.stdout
     assert "MACD_CROSSOVER" in demo.shown.stdout
     assert f"Where it is      {demo.home.resolve()}" in demo.shown.stdout
-    steps = [line[:4] for line in demo.shown.stderr.splitlines() if "/5 " in line]
-    assert steps == ["1/5 ", "2/5 ", "3/5 ", "4/5 ", "5/5 "]
+    steps = [line[:4] for line in demo.shown.stderr.splitlines() if "/7 " in line]
+    assert steps == [f"{number}/7 " for number in range(1, 8)]
     assert not any(word in demo.shown.stdout + demo.shown.stderr for word in NOISE)
     assert query(demo.address.libpq, "SELECT count(*) FROM trading_signals WHERE exchange = 'simulated'")
     assert query(demo.address.libpq, "SELECT count(DISTINCT kind) FROM models WHERE status = 'champion'") == 3
-    for table in PREDICTIONS:
+    for table in (*PREDICTIONS, "news_articles", "tweets", "reddit_posts", "repository_activity", "symbol_sentiment"):
         assert query(demo.address.libpq, f"SELECT count(*) FROM {table}"), table
+
+
+def test_the_demo_replays_its_days_with_lower_thresholds_to_show_where_all_sources_agree(demo):
+    agreed = "source = 'technical, ml_model, sentiment' AND scope = 'talkative'"
+    found = query(demo.address.libpq, f"SELECT count(*) FROM trading_signals WHERE {agreed}")
+    assert f"on which rules, models and texts agree ({found} in all)" in demo.shown.stdout
+    assert query(demo.address.libpq, "SELECT count(*) FROM trading_signals WHERE scope = 'talkative'") > 100
 
 
 def test_a_run_prints_json_alone_and_is_live(demo):
@@ -87,8 +94,8 @@ def test_a_run_prints_json_alone_and_is_live(demo):
     assert list(done) == ["run_id", "seconds", "tables"]
     assert list(done["tables"]) == [
         *("candles", "indicators", "price_levels", "chart_patterns", "market_conditions", "model_features"),
-        *PREDICTIONS,
-        *("technical_signals", "ml_signals", "risk_filtered_signals", "trading_signals"),
+        *("symbol_sentiment", *PREDICTIONS),
+        *("technical_signals", "ml_signals", "sentiment_signals", "risk_filtered_signals", "trading_signals"),
     ]
 
 
@@ -103,7 +110,7 @@ def test_a_backfill_twice_adds_nothing_the_second_time(demo):
     first, second = (demo.numbers("backfill", "--from", day(6), "--to", day(5)) for _ in range(2))
 
     assert first["tables"]["trading_signals"]["rows_written"] == first["tables"]["trading_signals"]["signals"] > 0
-    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 13
+    assert [numbers["rows_written"] for numbers in second["tables"].values()] == [0] * 15
 
 
 def test_a_backfill_of_days_before_any_model_says_that_none_spoke(demo):

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 import numpy as np
 import pandas as pd
 
-from pipeline.charts.material import INDICATORS, LEVEL_FIELDS, ChartMaterial
+from pipeline.charts.material import INDICATORS, LEVEL_FIELDS, SENTIMENT_FIELDS, ChartMaterial
 from pipeline.contracts.blocks import Block
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
@@ -40,6 +40,8 @@ def a_material(
     known = pd.Series(np.linspace(20.0, 80.0, len(bars)) if is_known else np.nan, index=bars.index)
     for name in INDICATORS:
         bars[name] = known
+    for name in SENTIMENT_FIELDS:
+        bars[name] = np.nan
     for name in ("sma_20", "sma_50", "sma_200"):
         bars[name] = bars["close"] if is_known else np.nan
     for name, factor in (("bb_upper", 1.02), ("bb_lower", 0.98)):

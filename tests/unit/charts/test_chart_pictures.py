@@ -130,3 +130,27 @@ def test_twenty_thousand_bars_are_drawn_in_seconds():
     assert pixels(draw_png(scene)).shape == (LARGE.height, LARGE.width, 3)
     assert len(draw_html(scene)) < 10_000_000
     assert time.process_time() - begin < 8.0
+
+
+def talked_of(**columns: float) -> ChartMaterial:
+    """A series about which the texts say the same on every bar."""
+    said = dict.fromkeys(("overall_score", "news_score", "social_score", "covered_score"), 0.4) | columns
+    return a_material(60, **said)
+
+
+def test_what_texts_say_has_a_panel_of_its_own_where_they_say_anything():
+    silent, talked = build_scene(a_material(60)), build_scene(talked_of())
+
+    assert (silent.has_sentiment, talked.has_sentiment) == (False, True)
+    assert "sentiment" not in re.sub(r"<script.*?</script>", "", draw_html(silent), count=1, flags=re.DOTALL)
+    page = draw_html(talked)
+    assert '"text":"sentiment"' in page
+    assert '"name":"X and Reddit"' in page
+    assert (pixels(draw_png(silent)) != pixels(draw_png(talked))).any()
+
+
+def test_what_is_not_enough_for_an_advice_is_drawn_weaker():
+    enough = pixels(draw_png(build_scene(talked_of())))
+    too_little = pixels(draw_png(build_scene(talked_of(covered_score=np.nan))))
+
+    assert share_of(too_little, style.SENTIMENT["covered_score"]) < share_of(enough, style.SENTIMENT["covered_score"])
