@@ -12,7 +12,9 @@ def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument(
-        "groups", nargs="*", help="start-up memory tick training history replay explain curve; none: all, and the page"
+        "groups",
+        nargs="*",
+        help="start-up memory texts tick training history replay explain curve; none: all, and the page",
     )
     parser.add_argument("--case", help="measure one case in this process and print its figures")
     parser.add_argument(

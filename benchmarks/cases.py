@@ -9,6 +9,7 @@ from benchmarks.profiling import profile
 from benchmarks.replay_year import replay_year
 from benchmarks.start_up import importing
 from benchmarks.stored_market import deepen, derive, load
+from benchmarks.text_speed import text_speed
 from benchmarks.texts import publish_texts
 from benchmarks.tick import dagster_runs, stages
 
@@ -28,4 +29,5 @@ CASES: dict[str, Case] = {
     "beside_peers": beside_peers,
     "replay_year": replay_year,
     "importing": importing,
+    "text_speed": text_speed,
 }

@@ -43,9 +43,16 @@ def at_most(what: str, value: float, limit: float, unit: str, peak: int | None =
     )
 
 
-def at_least(what: str, ratio: float, limit: float) -> Row:
-    """A row whose ratio must reach ``limit``."""
-    return Row(what=what, measured=f"{ratio:.1f}x", budget=f">= {limit:g}x", is_met=ratio >= limit)
+def at_least(what: str, value: float, limit: float, unit: str = "x", peak: int | None = None) -> Row:
+    """A row whose value must reach ``limit``."""
+    measured, joint = (f"{value:.1f}", "") if unit == "x" else (f"{value:,.0f}", " ")
+    return Row(
+        what=what,
+        measured=f"{measured}{joint}{unit}",
+        budget=f">= {limit:,g}{joint}{unit}",
+        is_met=value >= limit,
+        peak=peak,
+    )
 
 
 def told(what: str, measured: str, peak: int | None = None) -> Row:

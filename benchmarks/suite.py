@@ -13,6 +13,7 @@ from benchmarks.replay_year import N_SYMBOLS as REPLAY_SYMBOLS
 from benchmarks.replay_year import STORED_BARS
 from benchmarks.report import Row, at_least, at_most, told
 from benchmarks.stored_market import HISTORY_BARS
+from benchmarks.text_speed import N_KNOWN, N_NEW, real_tweets
 from pipeline.storage.server import embedded_server
 
 SYMBOLS = 500
@@ -56,6 +57,18 @@ def _in_memory(home: Path) -> list[Row]:
         told(f"... with {found['signals']:,} signals made, each saying why", f"{found['signals_s']:.2f} s"),
         at_least("... faster than a loop over `ta`, indicators alone", found["ta_s"] / ours, 30.0),
         told("... over TA-Lib's functions on contiguous columns, the floor", f"{ours / found['talib_s']:.1f}x"),
+    ]
+
+
+def _texts(home: Path) -> list[Row]:
+    found = in_own_process("text_speed", home, tweets=real_tweets())
+    what = f"{found['texts']:,} {'financial tweets' if found['are_real'] else 'simulated texts'}"
+    return [
+        at_least(f"scoring on one core, {what}", found["scored_per_s"], 5_000.0, "texts/s", found["peak"]),
+        told("... over VADER on the same texts", f"{found['scored_per_s'] / found['vader_per_s']:.1f}x"),
+        told("... preparing them: cleaned, dated, linked, sketched", f"{found['prepared_per_s']:,.0f} texts/s"),
+        at_most(f"cleaning the slowest hostile megabyte ({found['hostile']})", 1_000 * found["hostile_s"], 50.0, "ms"),
+        at_most(f"repetitions of {N_KNOWN:,} known texts among {N_NEW:,} new ones", found["duplicates_s"], 1.0, "s"),
     ]
 
 
@@ -184,6 +197,7 @@ def _used(found: Figures) -> str:
 GROUPS: dict[str, Callable[[Path], list[Row]]] = {
     "start-up": _start_up,
     "memory": _in_memory,
+    "texts": _texts,
     "tick": _tick,
     "training": _training,
     "history": _aged,

@@ -27,6 +27,7 @@ class Recipe:
 
     looseness: float = 10.0  # inverse of the penalty on weights
     least_texts: int = 2  # that have a term, for it to be kept
+    least_texts_of_word: int = 4  # that have a single word: half of the rarer ones are names from headlines
     reddit_weight: float = 5.0  # of a Reddit text against one from X: there are thirty times fewer
 
 
@@ -52,7 +53,8 @@ def fit(sets: Sequence[Labelled], about: Mapping[str, str], recipe: Recipe = Rec
             weight = recipe.reddit_weight / len(views) if labelled.name == REDDIT else 1.0
             shown += [(its_terms, signs(found, market, social, talk), label, weight) for talk in views]
     n_texts = sum(len(labelled.texts) for labelled in sets)
-    kept = sorted(term for term, count in counts.items() if count >= recipe.least_texts)
+    least = {True: recipe.least_texts_of_word, False: recipe.least_texts}
+    kept = sorted(term for term, count in counts.items() if count >= least[" " not in term])
     place_of = {term: place for place, term in enumerate(kept)}
     rarity = np.array([term_rarity(counts[term], n_texts) for term in kept])
     design = hstack([_term_columns([row[0] for row in shown], place_of, rarity), csr_matrix([row[1] for row in shown])])

@@ -1,7 +1,7 @@
 """Lexicons: words with a value by themselves, good or bad, and what they add up to in a text.
 
 Two of them: VADER's, which knows social language, and our own of markets and crypto, `weights/lexicon.txt`. VADER's own
-rules are not run: they take longer than everything else together, and a linear model over the sums does better.
+rules are not run: a linear model over the sums does better.
 """
 
 from collections.abc import Mapping, Sequence

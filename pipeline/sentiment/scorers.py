@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.metadata import version
 
 from pipeline.domain.errors import ConfigurationError
+from pipeline.sentiment.coin_words import COIN_PHRASES, COIN_SPELLINGS, COIN_WORDS
 from pipeline.sentiment.lexicon import OWN, own_lexicon, social_lexicon
 from pipeline.sentiment.linear import WEIGHTS, read_weights
 from pipeline.sentiment.scoring import DefaultScorer, Scorer
@@ -15,7 +16,7 @@ from pipeline.sentiment.transformer import TransformerScorer, transformer_name
 
 DEFAULT = "default"
 TRANSFORMERS = "transformers:"
-READING = 1  # raise it when wording, lexicon or signs read the same text otherwise
+READING = 2  # raise it when wording, lexicon or signs read the same text otherwise
 DIGITS = 12  # of a hash
 
 
@@ -50,8 +51,9 @@ def load_scorer(chosen: str) -> Scorer:
 
 @lru_cache(maxsize=1)
 def _default_name() -> str:
-    """Weights, lexicons and the way of reading make the scores, so they make the name."""
+    """Weights, lexicons, names of coins and the way of reading make the scores, so they make the name."""
     digest = sha256(f"{READING} vader {version('vaderSentiment')}\n".encode())
+    digest.update(repr((sorted(COIN_WORDS), sorted(COIN_SPELLINGS), sorted(COIN_PHRASES))).encode())
     for path in (OWN, WEIGHTS):
         digest.update(path.read_bytes())
     return f"{DEFAULT}-{digest.hexdigest()[:DIGITS]}"

@@ -1,12 +1,14 @@
 """Wording: a text as words and terms, the units that lexicons and weights know.
 
-Links, names of accounts, cashtags and numbers become one word each, so that no weight learns that a certain ticker,
-account or price is good news.
+Links, names of accounts, cashtags, names of coins and numbers become one word each, so that no weight learns that a
+certain coin, ticker, account or price is good news.
 """
 
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+
+from pipeline.sentiment.coin_words import BEGINS, COIN, COIN_SPELLINGS, COIN_WORDS, with_phrases_joined
 
 READ_CHARACTERS = 10_000  # of a text; what stands behind them is not read
 
@@ -19,12 +21,12 @@ CURLED = "\u2019"  # the apostrophe of word processors
 
 WORD = re.compile(
     rf"""
-      (?P<link>(?:https?://|www\.)\S+)
-    | (?P<cashtag>\$[a-z][a-z.]{{0,9}}\b)
+      (?P<link>(?i:https?://|www\.)\S+)
+    | (?P<cashtag>\$[a-zA-Z][a-zA-Z.]{{0,9}}\b)
     | (?P<account>@\w+)
-    | (?P<number>(?:(?<![\w)])[+-])?[$€£]?\d[\d,]*(?:\.\d+)?(?:\s?(?:%|(?:{UNITS})\b))?)
+    | (?P<number>(?:(?<![\w)])[+-])?[$€£]?\d[\d,]*(?:\.\d+)?(?:\s?(?:%|(?i:{UNITS})\b))?)
     | (?P<word>[^\W\d_](?:[^\W_]|'(?=[^\W_]))*)
-    | (?P<mark>[!?]|\.\.\.+|…|[:;=8][-o]?[)\](\[dp/\\|]|[\U0001F300-\U0001FAFF\u2600-\u27BF])
+    | (?P<mark>[!?]|\.\.\.+|…|[:;=8][-oO]?[)\](\[dDpP/\\|]|[\U0001F300-\U0001FAFF\u2600-\u27BF])
     """,
     re.VERBOSE,
 )
@@ -48,22 +50,27 @@ TONES, FIRST_TONES, LAST_TONES = "<tones>", 4, 3
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in its order, lower case; links, accounts, cashtags and numbers as one word each.
+    """The words of a text in its order, lower case; links, accounts, cashtags, coins and numbers as one word each.
 
-    A number keeps its sign and whether it is money or a share of something: ``+0%`` ``$0`` ``0``.
+    A number keeps its sign and whether it is money or a share of something: ``+0%`` ``$0`` ``0``. Which words name a
+    coin, and where that depends on how they are written, is `coin_words`' business.
     """
     found = []
-    for match in WORD.finditer(text[:READ_CHARACTERS].replace(CURLED, "'").lower()):
-        kind, word = match.lastgroup, match.group()
+    for match in WORD.finditer(text[:READ_CHARACTERS].replace(CURLED, "'")):
+        kind, said = match.lastgroup, match.group()
+        word = said.lower()
         if kind == "word":
             if "'" in word:
                 word = word.replace("'", "") if word.endswith(CONTRACTED) else word.partition("'")[0]
+                said = said.partition("'")[0]
+            if word in COIN_WORDS or said in COIN_SPELLINGS:
+                word = COIN
         elif kind == "number":
             word = _number(word)
         elif kind != "mark":
             word = f"<{kind}>"
         found.append(word)
-    return found
+    return found if BEGINS.isdisjoint(found) else with_phrases_joined(found)
 
 
 def terms(found: Sequence[str], toned: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.domain.errors import DataContractError
+from pipeline.sentiment.coin_words import COIN, COIN_WORDS
 from pipeline.sentiment.lexicon import FLIP, Lexicon, own_lexicon, social_lexicon, sums, toned
 from pipeline.sentiment.wording import words
 
@@ -40,7 +41,12 @@ def test_tones_take_the_place_of_words_ours_before_the_other():
 def test_our_lexicon_holds_only_what_a_text_can_be_read_as():
     values = own_lexicon().values
     assert len(values) > 2000
-    assert [phrase for phrase in values if " ".join(words(phrase)) != phrase] == []
+    assert [phrase for phrase in values if " ".join(words(phrase.replace(COIN, "btc"))) != phrase] == []
+
+
+def test_no_lexicon_values_a_coin():
+    assert COIN_WORDS.isdisjoint(own_lexicon().values)
+    assert COIN_WORDS.isdisjoint(social_lexicon().values)
 
 
 def test_both_lexicons_know_which_way_is_up():

@@ -1,6 +1,4 @@
-"""Cleaning: what is left of markup, markdown, disguises and floods of characters, and how long it takes."""
-
-import time
+"""Cleaning: what is left of markup, markdown, disguises and floods of characters."""
 
 import pytest
 
@@ -14,6 +12,7 @@ from pipeline.sentiment.cleaning import (
     is_gone,
     without_unseen,
 )
+from tests.support.hostile_texts import HOSTILE
 
 ARTICLE, TWEET, POST = DocumentKind.ARTICLE, DocumentKind.TWEET, DocumentKind.POST
 
@@ -143,28 +142,6 @@ def test_names_lose_only_what_nobody_sees():
     assert without_unseen("t3_\x00a&amp;b\u200b") == "t3_a&amp;b"
 
 
-HOSTILE = {
-    "words": "word " * 200_000,
-    "nested blocks": "<div>" * 200_000 + "x",
-    "nested marks": "<b>" * 300_000 + "x",
-    "open brackets": "<" * 1_000_000,
-    "open tags": "<a" * 500_000,
-    "comments": "<!--" * 250_000,
-    "entities": "&amp;" * 200_000,
-    "heaps of marks": "a" + "\u0301\u0323" * 500_000,
-    "spaces": "x" + " " * 1_000_000 + "y\n",
-    "links": "[a](" * 250_000,
-    "long ligatures": "\ufdfa" * 1_000_000,
-    "quotes": ">\n" * 500_000,
-}
-
-
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_megabyte_is_clean_in_fifty_milliseconds(name):
-    clean_body("<b>\u00e9</b>", POST)  # what is loaded once
-    best = 1.0
-    for _ in range(3):
-        began = time.process_time()
-        assert len(clean_body(HOSTILE[name], POST)) <= BODY_CHARACTERS
-        best = min(best, time.process_time() - began)
-    assert best < 0.05
+def test_of_a_hostile_megabyte_no_more_is_left_than_of_any_other(name):
+    assert len(clean_body(HOSTILE[name], POST)) <= BODY_CHARACTERS

@@ -20,7 +20,8 @@ def plain_terms(text):
         ("+4% to 100k", ["+0%", "to", "0"]),
         ("better-than-expected", ["better", "than", "expected"]),
         ("it doesn't, it won\u2019t; Tesla's", ["it", "doesnt", "it", "wont", "tesla"]),
-        ("#bitcoin!! 🚀 :)", ["bitcoin", "!", "!", "🚀", ":)"]),
+        ("#stocks!! 🚀 :D", ["stocks", "!", "!", "🚀", ":d"]),
+        ("WWW.EXAMPLE.ORG DON'T 3K 5 Percent", ["<link>", "dont", "0", "0%"]),
         ("  \n\u200b ", []),
     ],
 )
