@@ -97,7 +97,7 @@ def _left_out(row: RowMapping, close_at: datetime) -> str:
         return f"known_later({row['known_at']:%Y-%m-%d %H:%M})"
     if row["gone_at"] is not None and row["gone_at"] <= close_at:
         return f"{row['gone_reason']}({row['gone_at']:%Y-%m-%d %H:%M})"
-    return "author_cap"
+    return "said_enough"
 
 
 def _known(value: float) -> float | None:

@@ -19,7 +19,7 @@ class SourceFinding:
     weight: float  # of the settings
     weight_used: float | None  # in the overall score; None where it has nothing to say
     counted: int | None  # texts behind the score; None of development activity
-    capped: int  # texts left out because their author had said enough
+    capped: int  # texts left out because their author, or others in their words, had said enough
 
     @property
     def words(self) -> str:

@@ -43,6 +43,8 @@ class BlendRules:
     author_cap: Mapping[TextSource, int] = field(
         default_factory=lambda: {TextSource.NEWS: 12, TextSource.TWITTER: 3, TextSource.REDDIT: 3}
     )
+    # Texts in just the same words that count at once, whoever writes them: what is copied is one opinion, or a few.
+    words_cap: int = 3
     min_weight: float = 0.4  # of the sources that are there: with less there is no advice
     min_documents: int = 10  # likewise
 
@@ -59,6 +61,7 @@ class Texts:
     asset: Counts  # place among the assets that are asked about
     source: Counts  # place in `TEXTS`
     author: Counts  # the same number for the same author; negative where nobody knows
+    words: Counts  # the same number for the same words
     published_at: Counts
     known_at: Counts
     gone_at: Counts
@@ -82,7 +85,7 @@ class Blend:
     assets: tuple[str, ...]  # m
     scores: Numbers  # (n, m, 4), -1 to 1; NaN where the source has nothing about the asset
     counted: Counts  # (n, m, 3): texts behind each score of `TEXTS`
-    capped: Counts  # (n, m, 3): texts left out because their author had said enough
+    capped: Counts  # (n, m, 3): texts left out because their author, or others in their words, had said enough
     evidence: Numbers  # (n, m, 3): what the texts of each source weigh together, whichever way they point
     overall: Numbers  # (n, m)
     social: Numbers  # (n, m)
@@ -120,8 +123,9 @@ def blend(texts: Texts, activity: Numbers, closes: pd.DatetimeIndex, assets: Seq
     """
     at = closes.as_unit(TIME_UNIT).asi8
     n, m = len(at), len(assets)
-    pairs, is_kept = _capped(texts, _pairs(texts, at, rules), m, rules)
+    pairs = _pairs(texts, at, rules)
     cells = _cells(texts, pairs, m)
+    is_kept = _is_heard(texts, pairs, cells, rules)
     shape = (n, m, len(TEXTS))
 
     def summed(values: Numbers | None, where: npt.NDArray[np.bool_]) -> Numbers:
@@ -182,18 +186,24 @@ def _pairs(texts: Texts, at: Counts, rules: BlendRules) -> Pairs:
     return Pairs(text=text, close=close, weight=np.exp2((texts.published_at[text] - at[close]) / half_life))
 
 
-def _capped(texts: Texts, pairs: Pairs, m: int, rules: BlendRules) -> tuple[Pairs, npt.NDArray[np.bool_]]:
-    """Which pairs count: of each author only the newest few, per close, asset and source."""
-    author = texts.author[pairs.text]
-    newest_first = np.lexsort((-pairs.text, author, _cells(texts, pairs, m)))
-    cells, author = _cells(texts, pairs, m)[newest_first], author[newest_first]
-    is_first = np.ones(len(cells), dtype=np.bool_)
-    is_first[1:] = (cells[1:] != cells[:-1]) | (author[1:] != author[:-1])
-    begins = np.maximum.accumulate(np.where(is_first, np.arange(len(cells)), 0))
+def _is_heard(texts: Texts, pairs: Pairs, cells: Counts, rules: BlendRules) -> npt.NDArray[np.bool_]:
+    """Which pairs count: of each author, and of the same words, only the newest few per close, asset and source."""
+    author, words = texts.author[pairs.text], texts.words[pairs.text]
     caps = np.array([rules.author_cap[source] for source in TEXTS])
-    is_kept = np.empty(len(cells), dtype=np.bool_)
-    is_kept[newest_first] = (np.arange(len(cells)) - begins < caps[cells % len(TEXTS)]) | (author < 0)
-    return pairs, is_kept
+    is_heard: npt.NDArray[np.bool_] = (_place(pairs, cells, author) < caps[cells % len(TEXTS)]) | (author < 0)
+    return is_heard & (_place(pairs, cells, words) < rules.words_cap)
+
+
+def _place(pairs: Pairs, cells: Counts, group: Counts) -> Counts:
+    """Of each pair, how many newer ones of its cell are of the same group."""
+    newest_first = np.lexsort((-pairs.text, group, cells))
+    cells, group = cells[newest_first], group[newest_first]
+    is_first = np.ones(len(cells), dtype=np.bool_)
+    is_first[1:] = (cells[1:] != cells[:-1]) | (group[1:] != group[:-1])
+    order = np.arange(len(cells))
+    place = np.empty(len(cells), dtype=np.int64)
+    place[newest_first] = order - np.maximum.accumulate(np.where(is_first, order, 0))
+    return place
 
 
 def _cells(texts: Texts, pairs: Pairs, m: int) -> Counts:

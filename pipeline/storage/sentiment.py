@@ -64,7 +64,7 @@ def read_texts(
     d, a, s = tables.documents.c, tables.document_assets.c, tables.document_sentiment.c
     query = (
         sa.select(
-            *(d.document_id, a.asset, d.source, d.author_hash, d.published_at, s.known_at, d.gone_at),
+            *(d.document_id, a.asset, d.source, d.author_hash, d.content_hash, d.published_at, s.known_at, d.gone_at),
             (s.positive - s.negative).label("compound"),
         )
         .join_from(tables.documents, tables.document_assets, a.document_id == d.document_id)
@@ -79,6 +79,7 @@ def read_texts(
         asset=_places(rows["asset"], assets),
         source=_places(rows["source"], TEXTS),
         author=pd.factorize(rows["author_hash"])[0].astype(np.int64),
+        words=pd.factorize(rows["content_hash"])[0].astype(np.int64),
         published_at=_microseconds(rows["published_at"]),
         known_at=_microseconds(rows["known_at"]),
         gone_at=_microseconds(rows["gone_at"], NEVER),

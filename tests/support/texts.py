@@ -25,6 +25,7 @@ class Said(NamedTuple):
     author: int = -1
     known_age: timedelta | None = None  # None: as soon as it was published
     gone_age: timedelta | None = None
+    words: int | None = None  # None: words of its own
 
 
 def microseconds(instant: datetime) -> int:
@@ -43,6 +44,7 @@ def texts_of(said: Sequence[Said]) -> Texts:
         asset=np.array([row.asset for row in rows], dtype=np.int64),
         source=np.array([TEXTS.index(row.source) for row in rows], dtype=np.int64),
         author=np.array([row.author for row in rows], dtype=np.int64),
+        words=np.array([1000 + n if row.words is None else row.words for n, row in zip(order, rows, strict=True)]),
         published_at=at([row.age for row in rows], 0),
         known_at=at([row.age if row.known_age is None else row.known_age for row in rows], 0),
         gone_at=at([row.gone_age for row in rows], NEVER),
@@ -67,6 +69,7 @@ def random_texts(seed: int, n: int, n_assets: int, hours: int) -> list[Said]:
                 author=int(draw.integers(-1, 4)),
                 known_age=known,
                 gone_age=gone,
+                words=int(draw.integers(4)) if draw.random() < 0.4 else None,
             )
         )
     return found

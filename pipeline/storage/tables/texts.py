@@ -206,7 +206,7 @@ symbol_sentiment = sa.Table(
             f"{source}_capped",
             sa.Integer,
             nullable=False,
-            comment=f"texts of {source} left out because their author had said enough",
+            comment=f"texts of {source} left out: their author, or others in their words, had said enough",
         )
         for source in TEXTS
     ),

@@ -37,7 +37,7 @@ def by_loop(said, close, n_assets, rules):
         scores, counts = {}, {}
         for source in TEXTS:
             counted = []
-            by_author = defaultdict(int)
+            by_author, by_words = defaultdict(int), defaultdict(int)
             for _, each in sorted(enumerate(said), key=lambda row: (row[1].age, -row[0])):  # newest first
                 published = NOON - each.age
                 known = NOON - (each.age if each.known_age is None else each.known_age)
@@ -47,7 +47,9 @@ def by_loop(said, close, n_assets, rules):
                 if close - published >= rules.window or (gone is not None and gone <= close):
                     continue
                 by_author[each.author] += 1
-                if each.author < 0 or by_author[each.author] <= rules.author_cap[source]:
+                by_words[each.words] += 1
+                is_heard = each.author < 0 or by_author[each.author] <= rules.author_cap[source]
+                if is_heard and (each.words is None or by_words[each.words] <= rules.words_cap):
                     counted.append((0.5 ** ((close - published) / rules.half_life), each.compound))
             positive = sum(weight * max(score, 0.0) for weight, score in counted)
             negative = sum(weight * max(-score, 0.0) for weight, score in counted)
@@ -235,3 +237,19 @@ def test_the_weights_of_the_settings_count():
     said = [Said(1.0)] * 5 + [Said(-1.0, source=TextSource.REDDIT)] * 5
 
     assert blended(said, rules=rules).overall[0, 0] == pytest.approx(0.5)
+
+
+def test_the_same_words_by_sixty_people_are_the_opinion_of_three():
+    crowd = [Said(0.9, n * MINUTE, TextSource.TWITTER, author=n, words=7) for n in range(60)]
+    others = [Said(0.9, n * MINUTE, TextSource.REDDIT, author=n, words=7) for n in range(2)]
+
+    found = blended([*crowd, *others])
+
+    assert list(found.counted[0, 0]) == [0, 3, 2]
+    assert list(found.capped[0, 0]) == [0, 57, 0]
+
+
+def test_the_same_words_about_another_coin_are_counted_apart():
+    said = [Said(0.9, n * MINUTE, asset=n % 2, author=n, words=7) for n in range(8)]
+
+    assert blended(said, n_assets=2).counted[0, :, 0].tolist() == [3, 3]

@@ -57,19 +57,19 @@ def upgrade() -> None:
             "news_capped",
             sa.Integer(),
             nullable=False,
-            comment="texts of news left out because their author had said enough",
+            comment="texts of news left out: their author, or others in their words, had said enough",
         ),
         sa.Column(
             "twitter_capped",
             sa.Integer(),
             nullable=False,
-            comment="texts of twitter left out because their author had said enough",
+            comment="texts of twitter left out: their author, or others in their words, had said enough",
         ),
         sa.Column(
             "reddit_capped",
             sa.Integer(),
             nullable=False,
-            comment="texts of reddit left out because their author had said enough",
+            comment="texts of reddit left out: their author, or others in their words, had said enough",
         ),
         sa.Column(
             "coverage", sa.Double(), nullable=False, comment="weight of the sources that have something to say, 0 to 1"
