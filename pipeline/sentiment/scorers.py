@@ -16,7 +16,7 @@ from pipeline.sentiment.transformer import TransformerScorer, transformer_name
 
 DEFAULT = "default"
 TRANSFORMERS = "transformers:"
-READING = 2  # raise it when wording, lexicon or signs read the same text otherwise
+READING = 3  # raise it when wording, lexicon or signs read the same text otherwise
 DIGITS = 12  # of a hash
 
 

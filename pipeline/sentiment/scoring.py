@@ -15,7 +15,7 @@ from pipeline.domain.errors import DataContractError
 from pipeline.sentiment.lexicon import Lexicon, toned
 from pipeline.sentiment.linear import LinearModel, Weights
 from pipeline.sentiment.signs import signs, talk_share
-from pipeline.sentiment.wording import terms, words
+from pipeline.sentiment.wording import FILLERS, terms, words
 
 LABELS = ("positive", "neutral", "negative")  # the order of columns
 UNDECIDED = (0.0, 1.0, 0.0)  # of a text that says nothing
@@ -32,7 +32,7 @@ class Scorer(Protocol):
         ...
 
     def score(self, texts: Sequence[str], sources: Sequence[TextSource] | None = None) -> Probabilities:
-        """Probabilities of `LABELS`, of shape (n_texts, 3), rows of 1 together; a text without words is neutral.
+        """Probabilities of `LABELS`, of shape (n_texts, 3), rows of 1 together; a text that says nothing is neutral.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class DefaultScorer:
 
     def _row(self, text: str, source: TextSource | None) -> tuple[float, float, float]:
         found = words(text)
-        if not found:
+        if FILLERS.issuperset(found):
             return UNDECIDED
         talk = talk_share(text, found) if source is None else float(source is TextSource.REDDIT)
         toned_words = toned(found, self._market, self._social)

@@ -47,6 +47,8 @@ NEGATED = "not_"  # before a word that a negation reaches
 BEGIN, END = "<begin>", "<end>"
 GOOD, BAD = "<good>", "<bad>"  # in place of words that have a tone by themselves
 TONES, FIRST_TONES, LAST_TONES = "<tones>", 4, 3
+# Words that say nothing by themselves, however many of them stand together.
+FILLERS = word_set(f"{LINK} {CASHTAG} {ACCOUNT} {COIN} 0 $0 0% a an and at by for from in of on or the to vs with")
 
 
 def words(text: str) -> list[str]:

@@ -85,9 +85,18 @@ def test_what_is_scored_beside_a_text_changes_no_bit_of_it(source):
     assert (SCORER.score(TEXTS[::-1], sources)[::-1] == together).all()
 
 
-@pytest.mark.parametrize("text", ["", " \n\t", "\u200b", "()"])
-def test_a_text_without_words_is_neutral(text):
-    assert tuple(SCORER.score([text])[0]) == UNDECIDED
+@pytest.mark.parametrize(
+    "text", ["", " \n\t", "\u200b", "()", "Bitcoin", "BTC and $ETH", "@satoshi https://example.com/a", "12,000", "the"]
+)
+@pytest.mark.parametrize("source", [None, TextSource.NEWS, TextSource.REDDIT])
+def test_a_text_that_says_nothing_is_neutral(text, source):
+    assert tuple(SCORER.score([text], source and [source])[0]) == UNDECIDED
+
+
+def test_a_word_beside_a_name_is_heard():
+    assert label("Bitcoin soars") == "positive"
+    assert label("Bitcoin crashes") == "negative"
+    assert tuple(SCORER.score(["BTC +5%"])[0]) != UNDECIDED
 
 
 @pytest.mark.parametrize("part", ["moon ", "a", "$", "\U0001f680"])
