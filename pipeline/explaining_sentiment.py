@@ -27,17 +27,19 @@ LEFT_OUT_SHOWN = 5
 def sentiment_finding(
     conn: sa.Connection, database: Database, settings: SentimentSettings, key: SeriesKey, close_at: datetime
 ) -> SentimentFinding:
-    """The scores of a close, computed from the texts as they were known then, with what is stored beside them."""
+    """The scores of a close, computed from the texts as they were known then, with what is stored beside them.
+
+    Texts are taken as the scorer of the stored row scored them, where there is one.
+    """
     is_simulated, asset = key.exchange == SIMULATED_EXCHANGE, base_of(key.symbol)
-    found, texts = survey_of_close(database, settings, key.exchange, key.symbol, close_at)
-    rows = read_texts_about(
-        *(conn, asset, close_at, settings.rules.window, scorer_name(settings.scorer)), is_simulated=is_simulated
-    )
+    stored = stored_sentiment(conn, key.symbol, close_at, is_simulated=is_simulated)
+    scorer = scorer_name(settings.scorer) if stored is None else stored["scorer"]
+    found, texts = survey_of_close(database, settings.rules, key.exchange, key.symbol, close_at, scorer)
+    rows = read_texts_about(conn, asset, close_at, settings.rules.window, scorer, is_simulated=is_simulated)
     by_id = {str(row["document_id"]): row for row in rows}
     top = movers(found, texts, pd.Index([0]).to_numpy())
     counted = {str(texts.document_id[place]) for place in found.pairs.text}
     others = [row for row in rows if str(row["document_id"]) not in counted]
-    stored = stored_sentiment(conn, key.symbol, close_at, is_simulated=is_simulated)
     return SentimentFinding(
         asset=asset,
         overall=_known(found.overall[0, 0]),
@@ -55,6 +57,7 @@ def sentiment_finding(
         others=[_text(row, left_out=_left_out(row, close_at)) for row in others[:LEFT_OUT_SHOWN]],
         left_out=dict(Counter(_left_out(row, close_at).partition("(")[0] for row in others).most_common()),
         stored=None if stored is None else stored["overall_score"],
+        scorer=scorer,
     )
 
 

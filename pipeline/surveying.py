@@ -15,7 +15,7 @@ from pipeline.domain.document import TextSource
 from pipeline.domain.universe import base_of
 from pipeline.sentiment.activity import activity_scores
 from pipeline.sentiment.baseline import DAYS, floods, with_days_before, z_scores
-from pipeline.sentiment.blending import TEXTS, Blend, Texts, blend
+from pipeline.sentiment.blending import TEXTS, Blend, BlendRules, Texts, blend
 from pipeline.sentiment.movers import movers, weights_used
 from pipeline.sentiment.scorers import scorer_name
 from pipeline.settings_sections import SIMULATED_EXCHANGE
@@ -38,6 +38,7 @@ class Survey:
     """What is said at some closes; arrays are of shape (n_closes, n_assets) unless they say otherwise."""
 
     closes: pd.DatetimeIndex
+    scorer: str
     blend: Blend  # at the closes and the days before
     texts: Texts
     places: npt.NDArray[np.int64]  # where each close stands in the blend
@@ -75,6 +76,7 @@ def surveys(
         z_score, _ = z_scores(np.where(found.is_covered, found.overall, np.nan), places)
         yield Survey(
             closes=some,
+            scorer=scorer,
             blend=found,
             texts=texts,
             places=places[0],
@@ -84,14 +86,12 @@ def surveys(
 
 
 def survey_of_close(
-    database: Database, settings: SentimentSettings, exchange: str, symbol: str, close_at: datetime
+    database: Database, rules: BlendRules, exchange: str, symbol: str, close_at: datetime, scorer: str
 ) -> tuple[Blend, Texts]:
     """What is said of one symbol at one close, and the texts that say it; without the days before."""
-    assets, rules, index = assets_of([symbol]), settings.rules, pd.DatetimeIndex([close_at])
+    assets, index = assets_of([symbol]), pd.DatetimeIndex([close_at])
     is_simulated = exchange == SIMULATED_EXCHANGE
-    texts = read_texts(
-        *(database, assets, close_at, close_at, rules.window, scorer_name(settings.scorer)), is_simulated=is_simulated
-    )
+    texts = read_texts(database, assets, close_at, close_at, rules.window, scorer, is_simulated=is_simulated)
     events, coverage, asset_of = read_activity(database, assets, close_at, close_at, is_simulated=is_simulated)
     activity = activity_scores(events, coverage, asset_of, index, len(assets))
     return blend(texts, activity, index, assets, rules), texts
@@ -166,6 +166,7 @@ def sentiment_rows(found: Survey, asked: pd.DataFrame) -> pd.DataFrame:
                 "z_score": found.z_score[number, asset],
                 "flooded": [s.value for n, s in enumerate(TEXTS) if found.is_flooded[number, asset, n]],
                 "top_documents": json.dumps(moved.get((place, asset), [])),
+                "scorer": found.scorer,
                 "silence": silence(said, place, asset),
             }
         )

@@ -18,8 +18,10 @@ from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.market.health import HealthStatus
+from pipeline.sentiment.scorers import scorer_name
 from pipeline.settings import Settings, config_file
 from pipeline.settings_sections import SIMULATED_EXCHANGE
+from pipeline.storage.document_scores import count_unscored
 from pipeline.storage.models import list_models
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
 from pipeline.storage.text_health import source_states
@@ -42,10 +44,13 @@ def examine(settings: Settings) -> dict[str, Any]:
                 exchange, problems, wanted = None, [str(error)], []
             models = [] if exchange is None else list_models(conn, exchange=exchange)
             texts = source_states(conn, is_simulated=exchange == SIMULATED_EXCHANGE)
+            unscored = count_unscored(conn, scorer_name(settings.sentiment.scorer))
         timeframes = {_key(row).timeframe for row in series if row["bars"] and _key(row) in wanted}
         asked = sorted(timeframes, key=lambda timeframe: timeframe.duration)
         silent, hints = examine_models(database, models, settings, asked) if asked else ([], [])
     sources, refused_keys, lacking = examine_texts(settings, texts)
+    if unscored:
+        lacking.append(f"{unscored:,} texts are not scored yet, `signals ingest` or the next backfill scores them")
     reach, unreachable = examine_exchange(settings)
     return {
         "settings": str(config_file()) if config_file().is_file() else "defaults and environment",

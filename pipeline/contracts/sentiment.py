@@ -47,6 +47,7 @@ class SymbolSentiment(pa.DataFrameModel):
     reddit_score: Series[float] = _score()
     github_score: Series[float] = _score()
     coverage: Series[float] = pa.Field(gt=0, le=1 + 1e-9)
+    scorer: Series[str]
 
     class Config:
         """Counts and what moved a score are said by the table; each symbol and close once."""

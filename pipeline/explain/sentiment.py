@@ -6,8 +6,11 @@ Add here what is told of a text; which texts count is decided in `pipeline.senti
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isclose
 
 from pipeline.strategies.checks import rounded
+
+SAME = 1e-9  # what two sums of the same scores may differ by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +64,30 @@ class SentimentFinding:
     others: Sequence[TextFinding]  # some of those that were left out, newest first
     left_out: Mapping[str, int]  # reason -> texts
     stored: float | None  # overall score as it is stored; None where there is no row
+    scorer: str  # whose scores of the texts these are of: the stored row's, or the one of the settings
 
     @property
     def words(self) -> str:
         """The finding as a person reads it."""
         if self.overall is None:
-            return "nothing is said: no source has a text that counts, or a repository that was read"
+            nothing = "nothing is said: no source has a text that counts, or a repository that was read"
+            return nothing if self.stored is None else f"{nothing}; {self._as_stored}"
         scores = [f"overall {rounded(self.overall)}"]
         scores += [
             f"{name} {rounded(s)}" for name, s in (("news", self.news), ("social", self.social)) if s is not None
         ]
         unusual = "" if self.z_score is None else f", z {rounded(self.z_score)} against 30 days"
         enough = "" if self.silence is None else f"; no advice: {self.silence}"
-        return f"{', '.join(scores)}, coverage {rounded(self.coverage)}{unusual}{enough}"
+        return f"{', '.join(scores)}, coverage {rounded(self.coverage)}{unusual}{enough}{self._otherwise}"
+
+    @property
+    def _otherwise(self) -> str:
+        if self.stored is not None and isclose(self.stored, self.overall or 0.0, abs_tol=SAME):
+            return ""
+        return f"; {self._as_stored}"
+
+    @property
+    def _as_stored(self) -> str:
+        if self.stored is None:
+            return "not stored: no run has judged this close since the texts came"
+        return f"stored is {rounded(self.stored)}, of other texts or settings: a backfill of the day renews it"

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from pipeline.storage import tables
 from pipeline.storage.sentiment import is_of
 
-BEGINNING = 160  # characters of a text that are told
+BEGINNING = 110  # characters of a text that are told
 
 
 def read_texts_about(
@@ -38,9 +38,9 @@ def read_texts_about(
 
 
 def stored_sentiment(conn: sa.Connection, symbol: str, close_at: datetime, *, is_simulated: bool) -> RowMapping | None:
-    """The overall score and its z-score as they are stored of a close; None where there is no row."""
+    """The overall score, its z-score and its scorer as they are stored of a close; None where there is no row."""
     t = tables.symbol_sentiment.c
-    query = sa.select(t.overall_score, t.z_score).where(
+    query = sa.select(t.overall_score, t.z_score, t.scorer).where(
         t.symbol == symbol, t.close_at == close_at, t.is_simulated == is_simulated
     )
     return conn.execute(query).mappings().one_or_none()

@@ -230,6 +230,39 @@ def test_every_advice_of_texts_is_explained_with_the_texts_behind_it(market):
         assert {"known_later", "removed"} & set(said.left_out)
 
 
+def test_a_close_is_explained_by_the_scorer_that_judged_it_until_another_judges_it(market):
+    days(market, FIRST.date(), FIRST.date(), TALKATIVE)
+    with market.begin() as conn:
+        for table in ("document_sentiment", "symbol_sentiment"):
+            conn.execute(sa.text(f"UPDATE {table} SET scorer = 'of-before'"))
+    key, settings = SeriesKey("binance", "BTC/USDT", Timeframe.H1), load_settings({**FILES, **TALKATIVE})
+
+    def said():
+        return explain_bar(market, settings, key, as_of=FIRST + 2 * DAY, at=FIRST + DAY / 2).sentiment
+
+    before = said()
+    score_all(market, scorer_name("default"))
+    still = said()
+    days(market, FIRST.date(), FIRST.date(), TALKATIVE)
+    after = said()
+
+    assert (before.scorer, before.overall) == ("of-before", pytest.approx(before.stored))
+    assert still == before
+    assert (after.scorer, after.overall) == (scorer_name("default"), pytest.approx(after.stored))
+    assert after.overall != pytest.approx(before.overall)
+
+
+def test_a_row_that_other_settings_made_is_told_beside_what_is_computed(market):
+    days(market, FIRST.date(), FIRST.date(), TALKATIVE)
+    with market.begin() as conn:
+        conn.execute(sa.text("UPDATE symbol_sentiment SET overall_score = 0.125"))
+    key = SeriesKey("binance", "BTC/USDT", Timeframe.H1)
+
+    found = explain_bar(market, load_settings(FILES), key, as_of=FIRST + 2 * DAY, at=FIRST + DAY / 2)
+
+    assert "stored is 0.125, of other texts or settings" in found.sentiment.words
+
+
 def test_a_bar_about_which_nothing_is_said_is_explained_too(market):
     with market.begin() as conn:
         conn.execute(sa.text("TRUNCATE documents, repository_coverage CASCADE"))

@@ -220,6 +220,7 @@ symbol_sentiment = sa.Table(
         nullable=False,
         comment="the five texts that moved it most: document_id and part of the overall score, strongest first",
     ),
+    text("scorer", "whose scores of the texts these are of, see document_sentiment", nullable=False),
     text("silence", "why there is no advice, e.g. insufficient_coverage(4<10 documents); NULL where there may be"),
     recorded_at(),
     *(

@@ -262,7 +262,12 @@ def upgrade() -> None:
         sa.Column("etag", sa.Text(), nullable=True, comment="of the newest answer, for the next request"),
         sa.Column("last_modified", sa.Text(), nullable=True, comment="likewise"),
         sa.Column("newest_id", sa.Text(), nullable=True, comment="the newest item that has been read"),
-        sa.Column("newest_at", sa.TIMESTAMP(timezone=True), nullable=True, comment="when that was published"),
+        sa.Column(
+            "newest_at",
+            sa.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="when that was published; of a repository until when it was read",
+        ),
         sa.Column(
             "history_from",
             sa.TIMESTAMP(timezone=True),

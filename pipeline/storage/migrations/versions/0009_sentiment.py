@@ -93,6 +93,12 @@ def upgrade() -> None:
             comment="the five texts that moved it most: document_id and part of the overall score, strongest first",
         ),
         sa.Column(
+            "scorer",
+            sa.Text(),
+            nullable=False,
+            comment="whose scores of the texts these are of, see document_sentiment",
+        ),
+        sa.Column(
             "silence",
             sa.Text(),
             nullable=True,
