@@ -8,6 +8,7 @@ from pipeline.cli import display
 from pipeline.cli.display import Column
 from pipeline.cli.execution import FinishedRun, dagster_instance, run_job
 from pipeline.cli.session import open_database
+from pipeline.domain.errors import SourceUnavailableError
 from pipeline.run_tags import AS_OF, TEXT_JOB
 from pipeline.settings import load_settings
 
@@ -25,13 +26,20 @@ def ingest_command(as_json: bool) -> None:
     """Read what is new in feeds, on X, Reddit and GitHub, once, through Dagster; and score it.
 
     `signals up` does it every quarter of an hour. A source whose key is missing is left out, and says so; `signals
-    doctor` tells how to get it. From the simulated market come simulated texts.
+    doctor` tells how to get it. From the simulated market come simulated texts. Where no feed of any source answers, the
+    exit code is 75.
 
     \b
     Example:
       signals ingest
     """
     settings = load_settings()
+    if settings.text_source == "none":
+        display.remark(
+            "texts are off (texts.source, or candles that are imported): no source is read, and what is stored is scored"
+        )
+    elif settings.text_source == "simulated":
+        display.remark("beside the simulated market texts are simulated: nobody wrote them")
     with open_database(settings) as database, dagster_instance(settings, database.address) as instance:
         now = datetime.now(UTC).replace(microsecond=0)
         run = run_job(instance, TEXT_JOB, {AS_OF: now.isoformat()})
@@ -45,6 +53,17 @@ def ingest_command(as_json: bool) -> None:
         click.echo(display.json_text(told))
     else:
         show_texts(run)
+    _check_is_answered(run)
+
+
+def _check_is_answered(run: FinishedRun) -> None:
+    """Raise `SourceUnavailableError` where every feed of every source failed."""
+    numbers = run.numbers().values()
+    feeds, failed = (sum(facts.get(key, 0) for facts in numbers) for key in ("feeds", "feeds_failed"))
+    if feeds and failed == feeds:
+        raise SourceUnavailableError(
+            f"none of the {feeds} feeds answered; look at the reasons above, or in `signals doctor`, and try again"
+        )
 
 
 def show_texts(run: FinishedRun) -> None:

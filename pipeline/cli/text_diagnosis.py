@@ -43,7 +43,9 @@ def examine_texts(
             hints.append(f"{state.source} is not read, it lacks {lacks}; docs/sentiment-sources.md has the steps")
         elif mode == "live":
             problems += _refusals(state)
-            if state.source is TextSource.GITHUB and settings.texts.github.token is None:
+            hints += _silences(state)
+            is_reached = state.feeds > len(state.failed) or not state.feeds
+            if state.source is TextSource.GITHUB and settings.texts.github.token is None and is_reached:
                 hints.append(
                     "github is read with 60 requests an hour; a token without any rights, in "
                     f"{variable('texts.github.token')}, allows 5,000"
@@ -90,6 +92,18 @@ def _mode(settings: Settings, source: TextSource) -> str:
     if not getattr(settings.texts, source.value).is_enabled:
         return "off"
     return "imported only" if settings.text_source == "none" else settings.text_source
+
+
+def _silences(state: SourceState) -> Iterator[str]:
+    """A sentence on the feeds that do not answer, those aside that refuse us."""
+    failed = {feed: reason for feed, reason in state.failed.items() if not reason.startswith(REFUSED)}
+    if failed:
+        reasons = sorted(set(failed.values()))
+        others = f" and {len(reasons) - REASONS_NAMED} other reasons" if len(reasons) > REASONS_NAMED else ""
+        yield (
+            f"{len(failed)} of {state.feeds} feeds of {state.source} did not answer wholly when they were read last: "
+            f"{'; '.join(reasons[:REASONS_NAMED])}{others}; the schedule asks again, source_health names them"
+        )
 
 
 def _refusals(state: SourceState) -> Iterator[str]:

@@ -103,11 +103,11 @@ def test_a_path_without_files_is_told_and_the_others_are_read(signals, folder, t
     assert line_with(said, "twitter").split()[1] == "1"
 
 
-def ingested(database, tmp_path, *options, **variables):
+def ingested(database, tmp_path, *options, code=0, **variables):
     """`signals ingest` in a process of its own, as it changes the environment that Dagster sees."""
     env = environment(tmp_path / "home", SIGNALS_DATABASE_URL=database.address.libpq, **variables)
     done = signals_run("ingest", *options, env=env, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done
 
 
@@ -118,6 +118,7 @@ def test_the_simulated_market_is_read_with_simulated_texts(signals, database, tm
     assert all(numbers[name]["rows_written"] > 0 for name in ("news_articles", "tweets", "reddit_posts"))
     assert numbers["document_sentiment"]["rows_written"] == len(stored(database))
     assert {row["provenance"] for row in stored(database)} == {"simulated"}
+    assert "texts are simulated" in done.stderr
     assert "1 of 1 feeds answer" in line_with(signals("status"), "texts news")
 
 
@@ -139,6 +140,27 @@ def test_ingest_tells_which_feeds_could_not_be_had_and_why(database, tmp_path, l
 
     assert "tweets: unavailable(key_refused(401)): bitcoin" in done.stderr
     assert "news_articles" in done.stdout
+
+
+def test_ingest_asks_to_try_again_where_nothing_answers(signals, database, tmp_path, monkeypatch):
+    with local_sources() as sources:
+        sources.feeds = (sources.news.serve("/feed", b"<rss version='2.0'><channel/></rss>"),)
+    variables = {"SIGNALS_" + key.upper().replace(".", "__"): value for key, value in sources.changes().items()}
+
+    done = ingested(database, tmp_path, code=75, **variables)
+
+    assert "none of the 4 feeds answered" in done.stderr
+    monkeypatch.setenv("SIGNALS_MARKET__SOURCE", "files")
+    monkeypatch.setenv("SIGNALS_TEXTS__SOURCE", "live")
+    said = signals("doctor").out
+    assert "1 of 1 feeds of news did not answer wholly" in said
+    assert "60 requests an hour" not in said
+
+
+def test_where_texts_are_off_ingest_says_so(database, tmp_path):
+    done = ingested(database, tmp_path, SIGNALS_TEXTS__SOURCE="none")
+
+    assert "texts are off" in done.stderr
 
 
 def test_the_doctor_says_of_each_source_what_is_missing_and_how_to_get_it(signals, live: LocalSources, monkeypatch):
