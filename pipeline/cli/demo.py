@@ -107,10 +107,21 @@ def demo_command(exchange_url: str | None) -> None:
     )
     click.echo(f"\nThe best signals of the last 24 hours ({len(found)} in all), active ones first:\n")
     show_signals(found[:DEMO_SIGNALS], has_status=True)
-    agreed = sorted((row for row in replayed if row["source"] == ALL_SOURCES), key=lambda row: -row["rank_score"])
-    click.echo(f"\nSignals of that replay on which rules, models and texts agree ({len(agreed)} in all):\n")
+    # Those of few components first: there is room for all of them in the description.
+    agreed = sorted(
+        (row for row in replayed if row["source"] == ALL_SOURCES),
+        key=lambda row: (row["metadata"]["component_signals"], -row["rank_score"], row["symbol"]),
+    )
+    click.echo(
+        f"\nSignals of the replay {TALKATIVE_NAME} on which rules, models and texts agree ({len(agreed)} in all):\n"
+    )
     if agreed:
         show_signals(agreed[:AGREED_SIGNALS], has_status=True)
+        at = f"{agreed[0]['candle_close_at']:%Y-%m-%dT%H:%M}"
+        click.echo(
+            f"\nWhat they say    signals explain {agreed[0]['symbol']} {agreed[0]['timeframe']} --exchange {exchange} "
+            f"--at {at} --scope {TALKATIVE_NAME}"
+        )
     click.echo(
         f"\nWhere it is      {settings.home.resolve()} (database, files of Dagster, logs); delete it to start anew"
     )

@@ -26,8 +26,8 @@ def ingest_command(as_json: bool) -> None:
     """Read what is new in feeds, on X, Reddit and GitHub, once, through Dagster; and score it.
 
     `signals up` does it every quarter of an hour. A source whose key is missing is left out, and says so; `signals
-    doctor` tells how to get it. From the simulated market come simulated texts. Where no feed of any source answers, the
-    exit code is 75.
+    doctor` tells how to get it. From the simulated market come simulated texts. Where no feed of any source answers,
+    the exit code is 75.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def ingest_command(as_json: bool) -> None:
     settings = load_settings()
     if settings.text_source == "none":
         display.remark(
-            "texts are off (texts.source, or candles that are imported): no source is read, and what is stored is scored"
+            "texts are off, as texts.source says or as beside imported candles: none are read, stored ones are scored"
         )
     elif settings.text_source == "simulated":
         display.remark("beside the simulated market texts are simulated: nobody wrote them")

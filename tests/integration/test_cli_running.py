@@ -85,6 +85,11 @@ def test_the_demo_replays_its_days_with_lower_thresholds_to_show_where_all_sourc
     agreed = "source = 'technical, ml_model, sentiment' AND scope = 'talkative'"
     found = query(demo.address.libpq, f"SELECT count(*) FROM trading_signals WHERE {agreed}")
     assert f"on which rules, models and texts agree ({found} in all)" in demo.shown.stdout
+    if found:
+        (line,) = (line for line in demo.shown.stdout.splitlines() if line.startswith("What they say"))
+        explained = demo.signals(*line.split()[4:])
+        assert explained.returncode == 0, explained.stderr
+        assert "overall" in explained.stdout
     assert query(demo.address.libpq, "SELECT count(*) FROM trading_signals WHERE scope = 'talkative'") > 100
 
 
