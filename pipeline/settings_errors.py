@@ -207,7 +207,7 @@ def _written(path: list[str], file: Path) -> tuple[int, int | None]:
     for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         if header := re.match(r"\s*\[+([^\]]+)\]+\s*(#|$)", text):
             key = table = _key(header[1])
-        elif assignment := re.match(r"\s*([\w.\"' -]+?)\s*=", text):
+        elif assignment := re.match(r"\s*([\w.\"' /-]+?)\s*=", text):
             key = [*table, *_key(assignment[1])]
         else:
             continue

@@ -5,10 +5,11 @@ how to get each. A source whose key is missing is unavailable, and says so; the 
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from pipeline.domain.document import TextSource
@@ -32,10 +33,29 @@ DEFAULT_SUBREDDITS = ("CryptoCurrency", "CryptoMarkets", "Bitcoin", "ethereum", 
 
 def _pairs(value: object) -> object:
     """``owner/name=ASSET`` by commas, as a variable holds them, as a mapping."""
-    if not isinstance(value, str):
+    if value is None or isinstance(value, Mapping):
         return value
+    if not isinstance(value, str):
+        rule = 'must say whose each is: "owner/name" = "BTC" in a file, owner/name=BTC in a variable'
+        raise ValueError(rule)  # noqa: TRY004, pydantic reports ValueError with its place
     pairs = [each.partition("=") for each in value.split(",") if each.strip()]
     return {name.strip(): asset.strip() for name, _, asset in pairs}
+
+
+def _named_whole(repository: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise ValueError(f'must be named owner/name, as in "bitcoin/bitcoin" = "BTC", was {repository!r}')
+    return repository
+
+
+def _base(asset: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9]+", asset):
+        raise ValueError(f"must belong to a base currency such as BTC, was {asset!r}")
+    return asset
+
+
+Repository = Annotated[str, AfterValidator(_named_whole)]
+Base = Annotated[str, AfterValidator(_base)]
 
 
 class NewsSettings(Section):
@@ -50,7 +70,7 @@ class NewsSettings(Section):
     def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for feed in value:
             if not re.match(r"https?://[^/\s]", feed):
-                raise ValueError(f"feeds must be addresses such as https://example.org/rss, was {feed!r}")
+                raise ValueError(f"must be addresses such as https://example.org/rss, was {feed!r}")
         return tuple(dict.fromkeys(value))
 
 
@@ -79,6 +99,18 @@ class RedditSettings(Section):
     url: str | None = None
     timeout_seconds: Annotated[Real, Field(gt=0, le=120)] = 10.0
 
+    @field_validator("subreddits")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Without the r/ that people write before them; Reddit takes no account of case, so each counts once."""
+        names: dict[str, str] = {}
+        for given in value:
+            name = re.sub(r"^/?r/", "", given.strip())
+            if not re.fullmatch(r"[A-Za-z0-9_]{2,21}", name):
+                raise ValueError(f"must be names of 2 to 21 letters, digits or _, such as Bitcoin, was {given!r}")
+            names.setdefault(name.lower(), name)
+        return tuple(names.values())
+
 
 class GithubSettings(Section):
     """GitHub with or without a token; without one 60 requests an hour."""
@@ -86,19 +118,9 @@ class GithubSettings(Section):
     is_enabled: bool = True
     token: SecretStr | None = None
     # owner/name -> asset, e.g. {"bitcoin/bitcoin" = "BTC"}; in a variable bitcoin/bitcoin=BTC,...; None: the known ones
-    repositories: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(_pairs)] = None
+    repositories: Annotated[dict[Repository, Base] | None, NoDecode, BeforeValidator(_pairs)] = None
     url: str | None = None
     timeout_seconds: Annotated[Real, Field(gt=0, le=120)] = 10.0
-
-    @field_validator("repositories")
-    @classmethod
-    def _are_named_whole(cls, value: dict[str, str] | None) -> dict[str, str] | None:
-        for repository, asset in (value or {}).items():
-            if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-                raise ValueError(f"repositories must read like bitcoin/bitcoin, was {repository!r}")
-            if not re.fullmatch(r"[A-Z0-9]+", asset):
-                raise ValueError(f"{repository} must belong to a base currency such as BTC, was {asset!r}")
-        return value
 
 
 class TextSettings(Section):

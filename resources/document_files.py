@@ -21,20 +21,27 @@ from resources.packed_files import unpacked_bytes
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".zip")
 LONGEST_LINE = 4_000_000  # characters; a text is cut at 8,000 in any case
+LONGEST_SHOWN = 50  # characters of a value that a message repeats
 KINDS = {
     TextSource.NEWS: DocumentKind.ARTICLE,
     TextSource.TWITTER: DocumentKind.TWEET,
     TextSource.REDDIT: DocumentKind.POST,
 }
+_UTF_8_MARK, _UTF_16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 COUNTERS = ("score", "num_comments", "likes", "retweets", "replies", "quotes", "views", "impressions")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _ASSET = re.compile(r"[A-Z0-9]+")
+_SECONDS = re.compile(r"\d{9,13}(\.\d+)?")  # in quotes; with fewer digits a date, with more who knows what
+# Seconds are below the first bound until the year 5138: a number above it counts something smaller.
+_SMALLER = ((1e17, "nanoseconds"), (1e14, "microseconds"), (1e11, "milliseconds"))
+_LARGEST_INSTANT = 1e20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetEvent:
     """An event, and whose repository it happened in."""
 
+    number: int  # of its line, from 1
     asset: str  # base currency; empty where the line does not say
     event: RepositoryEvent
 
@@ -71,28 +78,36 @@ def read_document_file(path: Path, source: TextSource | None = None) -> Iterator
     Raises
     ------
     UnreadableFileError
-        The file cannot be opened, or is no text in UTF-8.
+        The file cannot be opened or unpacked, or is in UTF-16.
     """
+    content = unpacked_bytes(path)
+    if content.startswith(_UTF_16_MARKS):
+        raise UnreadableFileError("must be UTF-8, was UTF-16; save it as UTF-8")
+    for number, line in enumerate(content.removeprefix(_UTF_8_MARK).split(b"\n"), start=1):
+        try:
+            if text := _decoded(line).strip():
+                yield _read(text, number, path, source)
+        except _RefusedError as error:
+            beginning = line[:200].decode("utf-8", "replace")
+            yield UnreadableLine(number=number, reason=error.reason, says=str(error), beginning=beginning)
+
+
+def _decoded(line: bytes) -> str:
     try:
-        content = unpacked_bytes(path).decode("utf-8-sig")
+        return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnreadableFileError(f"must be UTF-8, was not at byte {error.start:,}") from error
-    for number, line in enumerate(content.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield _read(line, path, source)
-            except _RefusedError as error:
-                yield UnreadableLine(number=number, reason=error.reason, says=str(error), beginning=line[:200])
+        raise _RefusedError("no_utf8", f"must be UTF-8, byte {error.start + 1:,} was not") from None
 
 
-def _read(line: str, path: Path, source: TextSource | None) -> Line:
+def _read(line: str, number: int, path: Path, source: TextSource | None) -> Line:
     fields = _object(line)
     named = fields.get("source", source)
     try:
         source = TextSource(str(named))
     except ValueError:
-        raise _RefusedError("no_source", f"source must be one of {', '.join(TextSource)}, was {named!r}") from None
-    return _event(fields, line) if source is TextSource.GITHUB else _document(fields, source, line, path)
+        says = f"source must be one of {', '.join(TextSource)}, was {_shown(named)}"
+        raise _RefusedError("no_source", says) from None
+    return _event(fields, line, number) if source is TextSource.GITHUB else _document(fields, source, line, path)
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -130,15 +145,18 @@ def _document(fields: Mapping[str, Any], source: TextSource, line: str, path: Pa
     )
 
 
-def _event(fields: Mapping[str, Any], line: str) -> AssetEvent:
+def _event(fields: Mapping[str, Any], line: str, number: int) -> AssetEvent:
     kind = _one_of("kind", fields.get("kind") or ActivityKind.COMMIT.value, ActivityKind)
-    named = _REPOSITORY.match(_text(fields, "repository") or _text(fields, "origin"))
+    given = _text(fields, "repository") or _text(fields, "origin")
+    named = _REPOSITORY.match(given)
     if named is None:
-        raise _RefusedError("no_repository", "repository must read like owner/name, was missing")
+        found = _shown(given) if given else "missing"
+        raise _RefusedError("no_repository", f"repository must read like owner/name, was {found}")
     happened_at = _instant(fields.get("timestamp"))
     if happened_at is None:
         raise _RefusedError("no_date", "timestamp must be an instant with its time zone, was missing")
     return AssetEvent(
+        number=number,
         asset=next(iter(_assets(fields)), ""),
         event=RepositoryEvent(
             repository=named[0],
@@ -157,7 +175,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | dict | list | float):
-        raise _RefusedError("wrong_type", f"{name} must be text, was {json.dumps(value)[:50]}")
+        raise _RefusedError("wrong_type", f"{name} must be text, was {json.dumps(value)[:LONGEST_SHOWN]}")
     return str(value).strip()
 
 
@@ -165,22 +183,39 @@ def _one_of(name: str, value: Any, kinds: Any) -> Any:
     try:
         return kinds(value)
     except ValueError:
-        raise _RefusedError("unknown_kind", f"{name} must be one of {', '.join(kinds)}, was {value!r}") from None
+        says = f"{name} must be one of {', '.join(kinds)}, was {_shown(value)}"
+        raise _RefusedError("unknown_kind", says) from None
 
 
 def _instant(value: Any) -> datetime | None:
     """ISO 8601 with its zone, or seconds since 1970; None where nothing is said."""
     if value is None or value == "":
         return None
+    if isinstance(value, str) and _SECONDS.fullmatch(value.strip()):
+        value = float(value)
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        instant = datetime.fromisoformat(str(value))
+            return _of_seconds(value)
+        instant = datetime.fromisoformat(str(value).strip())
     except (ValueError, OverflowError, OSError):
-        raise _RefusedError("unreadable_date", f"timestamp must be like 2024-06-30T12:00:00Z, was {value!r}") from None
+        says = f"timestamp must be like 2024-06-30T12:00:00Z, or seconds since 1970, was {_shown(value)}"
+        raise _RefusedError("unreadable_date", says) from None
     if instant.tzinfo is None:
         raise _RefusedError("unreadable_date", f"timestamp must have its time zone, as in {value}Z, was {value!r}")
     return instant
+
+
+def _of_seconds(value: float) -> datetime:
+    for bound, unit in _SMALLER:
+        if bound <= abs(value) < _LARGEST_INSTANT:
+            says = f"timestamp must be seconds since 1970, was {unit}: {value:.0f}"
+            raise _RefusedError("unreadable_date", says)
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _counters(fields: Mapping[str, Any]) -> dict[str, int]:
@@ -201,7 +236,8 @@ def _assets(fields: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(named, str):
         named = [named]
     if not isinstance(named, list | tuple):
-        raise _RefusedError("wrong_type", f'symbols must be a list like ["BTC"], was {json.dumps(named)[:50]}')
+        says = f'symbols must be a list like ["BTC"], was {json.dumps(named)[:LONGEST_SHOWN]}'
+        raise _RefusedError("wrong_type", says)
     bases = (base_of(str(each).strip().upper().removeprefix("$")) for each in named)
     return tuple(dict.fromkeys(base for base in bases if _ASSET.fullmatch(base)))
 

@@ -33,7 +33,7 @@ from resources.file_search import find_some
 from resources.github_repositories import REPOSITORIES
 
 BATCH_TEXTS = 5_000  # per transaction
-LINES_NAMED = 5  # unreadable lines that are shown, of all files together
+LINES_NAMED = 5  # unreadable lines that are shown, of all files together; more where there are more reasons
 
 
 @click.command("documents")
@@ -102,7 +102,7 @@ class _Import:
     lines: Counter[TextSource] = field(default_factory=Counter)
     intakes: dict[TextSource, TextIntake] = field(default_factory=dict)
     unreadable: Counter[str] = field(default_factory=Counter)
-    named: list[str] = field(default_factory=list)  # the first unreadable lines, in words
+    named: list[str] = field(default_factory=list)  # the first unreadable lines, and the first of each reason, in words
     spans: dict[TextSource, tuple[datetime, datetime]] = field(default_factory=dict)
     _texts: dict[TextSource, list[RawDocument]] = field(default_factory=dict)
     _events: list[RepositoryEvent] = field(default_factory=list)
@@ -113,11 +113,9 @@ class _Import:
         try:
             for line in read_document_file(file, source):
                 if isinstance(line, UnreadableLine):
-                    self.unreadable[line.reason] += 1
-                    if len(self.named) < LINES_NAMED:
-                        self.named.append(f"{file.name}:{line.number}: {line.says}")
+                    self._note_unreadable(file, line.number, line.reason, line.says)
                 elif isinstance(line, AssetEvent):
-                    self._take_event(line)
+                    self._take_event(file, line)
                 else:
                     self._take_text(line)
         except DataContractError as error:
@@ -133,11 +131,17 @@ class _Import:
         if len(waiting) >= BATCH_TEXTS:
             self._keep(source)
 
-    def _take_event(self, line: AssetEvent) -> None:
+    def _note_unreadable(self, file: Path, number: int, reason: str, says: str) -> None:
+        if len(self.named) < LINES_NAMED or reason not in self.unreadable:
+            self.named.append(f"{file.name}:{number}: {says}")
+        self.unreadable[reason] += 1
+
+    def _take_event(self, file: Path, line: AssetEvent) -> None:
         repository = line.event.repository
         asset = line.asset or self._asset_of.get(repository) or REPOSITORIES.get(repository, "")
         if not asset:
-            self.unreadable["no_asset"] += 1
+            says = f'symbols must say whose repository {repository} is, as in ["BTC"]: it is none that is known'
+            self._note_unreadable(file, line.number, "no_asset", says)
             return
         self._note(TextSource.GITHUB, line.event.happened_at)
         self._asset_of.setdefault(repository, asset)
@@ -214,19 +218,27 @@ def _show(imported: _Import, scored: int, seconds: float, candles: tuple[date, d
                 *(first and instant(first), last and instant(last), about),
             )
         )
-    show_table(columns, rows)
-    remark(f"{imported.files} files, {scored:,} texts scored, {display.seconds(seconds)} s")
+    if rows:
+        show_table(columns, rows)
+    done = (_counted(imported.files, "file"), f"{_counted(scored, 'text')} scored", f"{display.seconds(seconds)} s")
+    remark(", ".join(done))
     for source, intake in sorted(imported.intakes.items()):
         if left_out := intake.refused + intake.skipped:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.most_common())
-            remark(f"{source.value}: {reasons} (document_quarantine; docs/sentiment-texts.md explains the reasons)")
+            place = "what was refused is in document_quarantine; " if intake.refused else ""
+            remark(f"{source.value}: {reasons} ({place}docs/sentiment-texts.md explains the reasons)")
     if imported.unreadable:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in imported.unreadable.most_common())
-        remark(f"{imported.unreadable.total():,} lines could not be read: {reasons}; the first:")
+        remark(f"{_counted(imported.unreadable.total(), 'line')} could not be read: {reasons}; such as:")
         for line in imported.named:
             remark(f"  {line}")
-    click.echo()
-    click.echo(_next_step(list(imported.spans.values()), candles))
+    if rows:
+        click.echo()
+        click.echo(_next_step(list(imported.spans.values()), candles))
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _next_step(spans: Sequence[tuple[datetime, datetime]], candles: tuple[date, date] | None) -> str:

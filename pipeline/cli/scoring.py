@@ -3,32 +3,47 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 import click
+import numpy as np
 
 from pipeline.domain.document import TextSource
 from pipeline.domain.errors import UnreadableFileError
 from pipeline.sentiment.scorers import DEFAULT, load_scorer
-from pipeline.sentiment.scoring import LABELS, Scorer, labels_of
+from pipeline.sentiment.scoring import LABELS, Probabilities, Scorer, labels_of
 
 CHUNK = 1 << 16  # bytes that are read at once at most; what has arrived is answered
 LONGEST_LINE = 4 << 20  # bytes
+LONGEST_SHOWN = 50  # characters of a value that a message repeats
 DECIMALS = 6
 MARK = "\ufeff"  # with which some programs begin a file
+SOURCES = (TextSource.NEWS, TextSource.TWITTER, TextSource.REDDIT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a line says."""
+
+    text: str
+    source: TextSource | None = None  # None where the line does not say
+    named: Mapping[str, Any] = field(default_factory=dict)  # its "id", if it has one, by which its answer is known
 
 
 @click.command("score")
 @click.option("--scorer", default=DEFAULT, show_default=True, help="default or transformers:<model or folder>.")
 @click.option(
     "--source",
-    type=click.Choice([each.value for each in (TextSource.NEWS, TextSource.TWITTER, TextSource.REDDIT)]),
-    help="Where the texts are from; without it their style is looked at.",
+    type=click.Choice([each.value for each in SOURCES]),
+    help="Where texts are from whose lines do not say; without it their style is looked at.",
 )
 @click.option("--with-scorer", is_flag=True, help="Name the scorer in every line, as it is stored with documents.")
 def score_command(scorer: str, source: str | None, with_scorer: bool) -> None:
     """Score texts, a line each or JSON objects with "text", and print JSON lines in the same order.
+
+    An object may have "source" (news, twitter, reddit), and "id", which is printed first in the line of its scores.
 
     A line that cannot be read is named on standard error; the others are scored, and the exit code is 1.
 
@@ -53,20 +68,32 @@ def _score(stream: BinaryIO, scorer: Scorer, source: TextSource | None, with_sco
     """Score what arrives; how many lines were refused, of how many."""
     n_refused = n_lines = 0
     for batch in batches(stream):
-        texts = []
+        read = []
         for number, line in batch:
             n_lines = number
             try:
-                texts.append(text_of(line))
+                read.append(said_by(line))
             except ValueError as error:
                 n_refused += 1
                 click.echo(f"line {number}: {error}", err=True)
-        probabilities = scorer.score(texts, None if source is None else [source] * len(texts))
-        for label, row in zip(labels_of(probabilities), probabilities.tolist(), strict=True):
-            said = {"label": label, **{name: round(part, DECIMALS) for name, part in zip(LABELS, row, strict=True)}}
-            sys.stdout.write(json.dumps({**said, "scorer": scorer.name} if with_scorer else said) + "\n")
+        probabilities = _probabilities(read, scorer, source)
+        for each, label, row in zip(read, labels_of(probabilities), probabilities.tolist(), strict=True):
+            parts = {name: round(part, DECIMALS) for name, part in zip(LABELS, row, strict=True)}
+            by = {"scorer": scorer.name} if with_scorer else {}
+            sys.stdout.write(json.dumps({**each.named, "label": label, **parts, **by}) + "\n")
         sys.stdout.flush()
     return n_refused, n_lines
+
+
+def _probabilities(read: Sequence[Said], scorer: Scorer, source: TextSource | None) -> Probabilities:
+    """A row for each line in order; those whose source nobody knows are scored by themselves, without one."""
+    sources = [each.source or source for each in read]
+    is_known = np.array([each is not None for each in sources], dtype=bool)
+    rows = np.empty((len(read), len(LABELS)), dtype=np.float64)
+    known = [(said.text, each) for said, each in zip(read, sources, strict=True) if each is not None]
+    rows[is_known] = scorer.score([text for text, _ in known], [each for _, each in known])
+    rows[~is_known] = scorer.score([said.text for said, each in zip(read, sources, strict=True) if each is None])
+    return rows
 
 
 def batches(stream: BinaryIO) -> Iterator[list[tuple[int, bytes | None]]]:
@@ -88,8 +115,8 @@ def batches(stream: BinaryIO) -> Iterator[list[tuple[int, bytes | None]]]:
         yield [(number + 1, None if is_skipping else rest.removesuffix(b"\r"))]
 
 
-def text_of(line: bytes | None) -> str:
-    """The text that a line holds: a JSON object's ``text``, or the line itself.
+def said_by(line: bytes | None) -> Said:
+    """What a line says: a JSON object's ``text``, ``source`` and ``id``, or the line itself.
 
     Raises
     ------
@@ -103,11 +130,14 @@ def text_of(line: bytes | None) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(f"a line must be UTF-8, byte {error.start + 1} is not") from None
     if not text.lstrip().startswith("{"):
-        return text
+        return Said(text=text)
     try:
-        said = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
-        return text  # that begins with a brace
-    if isinstance(found := said.get("text"), str):
-        return found
-    raise ValueError('a JSON object must have "text", a string')
+        return Said(text=text)  # that begins with a brace
+    if not isinstance(found := fields.get("text"), str):
+        raise ValueError('a JSON object must have "text", a string')  # noqa: TRY004, of what is read
+    source, named = fields.get("source"), {name: fields[name] for name in ("id",) if name in fields}
+    if source is not None and source not in SOURCES:
+        raise ValueError(f'"source" must be one of {", ".join(SOURCES)}, was {json.dumps(source)[:LONGEST_SHOWN]}')
+    return Said(text=found, source=None if source is None else TextSource(source), named=named)

@@ -212,7 +212,7 @@ def test_f22_after_the_deadline_nothing_is_asked(reddit: LocalReddit) -> None:
     began = time.monotonic()
 
     client = reddit_client(
-        reddit, subreddits=tuple("abcdefgh"), deadline=timedelta(seconds=0.3), timeout_seconds=SHORT_S
+        reddit, subreddits=tuple(f"r{n}" for n in range(8)), deadline=timedelta(seconds=0.3), timeout_seconds=SHORT_S
     )
 
     assert [each.failure for each in client.fetch({}, NOW)] == ["timeout"] * 8

@@ -95,6 +95,41 @@ def test_an_import_names_the_days_that_have_candles_too(signals, database, folde
     assert "signals backfill --from 2024-03-01 --to 2024-06-30" in said.out
 
 
+def wrote(folder, name, *lines):
+    """A folder with one file of such lines, and nothing else."""
+    folder.mkdir()
+    (folder / name).write_bytes(b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines))
+    return str(folder)
+
+
+def test_lines_that_cannot_be_read_are_named_and_counted_each_reason_once_at_least(signals, database, tmp_path):
+    event = {"source": "github", "timestamp": f"{NOON:%Y-%m-%dT%H:%M:%SZ}", "text": "fix"}
+    lines = [b"\xff"] * 2000 + [event | {"repository": "nobody/knows"}, event | {"repository": "nonsense"}] + [b"\xff"]
+
+    said = signals("import", "documents", wrote(tmp_path / "in", "a.jsonl", *lines))
+
+    assert said.code == 1
+    assert said.err.splitlines()[-8:] == [
+        "2,003 lines could not be read: 2,001 no_utf8, 1 no_asset, 1 no_repository; such as:",
+        *(f"  a.jsonl:{number}: must be UTF-8, byte 1 was not" for number in range(1, 6)),
+        '  a.jsonl:2001: symbols must say whose repository nobody/knows is, as in ["BTC"]: it is none that is known',
+        "  a.jsonl:2002: repository must read like owner/name, was 'nonsense'",
+    ]
+    assert said.out == ""  # nothing was read: no table, and nothing to do next
+
+
+def test_the_quarantine_is_named_where_something_is_in_it(signals, database, tmp_path):
+    news = {"source": "news", "timestamp": f"{NOON:%Y-%m-%dT%H:%M:%SZ}"}
+    gone = {"source": "reddit", "timestamp": news["timestamp"], "kind": "comment", "text": "[removed]"}
+    lines = (news | {"text": HEADLINE}, {"source": "news", "text": HEADLINE}, gone)
+
+    said = signals("import", "documents", wrote(tmp_path / "in", "a.jsonl", *lines))
+
+    assert "1 file, 1 text scored, " in said.err
+    assert "news: 1 no_date (what was refused is in document_quarantine; docs/" in said.err
+    assert "reddit: 1 removed (docs/sentiment-texts.md explains the reasons)" in said.err
+
+
 def test_a_path_without_files_is_told_and_the_others_are_read(signals, folder, tmp_path):
     said = signals("import", "documents", str(tmp_path / "nowhere"), str(folder / "a.jsonl"))
 
@@ -219,9 +254,9 @@ def test_the_environment_goes_before_a_dotenv_file(signals, tmp_path, monkeypatc
     [
         ({"texts.source": "simulated", "market.source": "files"}, "texts.source must be of the same world"),
         ({"texts.source": "live"}, "texts.source must be of the same world"),
-        ({"texts.news.feeds": "ftp://x.example"}, "feeds must be addresses"),
-        ({"texts.github.repositories": "bitcoin=BTC"}, "repositories must read like bitcoin/bitcoin"),
-        ({"texts.github.repositories": "a/b=btc"}, "must belong to a base currency"),
+        ({"texts.news.feeds": "ftp://x.example"}, "texts.news.feeds must be addresses"),
+        ({"texts.github.repositories": "bitcoin=BTC"}, "texts.github.repositories.bitcoin must be named owner/name"),
+        ({"texts.github.repositories": "a/b=btc"}, "texts.github.repositories.a/b must belong to a base currency"),
         ({"sentiment.weights.news": "0.9"}, "weights must add up to 1 at most"),
         ({"sentiment.author_cap.github": "3"}, "author_cap must be of"),
         ({"sentiment.scorer": "magic"}, "scorer must be default or transformers:"),

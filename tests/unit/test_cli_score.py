@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from pipeline.cli import COMMANDS
 from pipeline.cli import scoring as command
-from pipeline.cli.scoring import batches, score_command, text_of
+from pipeline.cli.scoring import batches, said_by, score_command
 from pipeline.domain.errors import ConfigurationError, UnreadableFileError
 from pipeline.sentiment.scorers import scorer_name
 from tests.support.commands import COMMAND, environment
@@ -57,6 +57,44 @@ def test_the_source_matters_and_the_scorer_is_named_where_asked_for():
     assert news["scorer"] == scorer_name("default")
 
 
+def test_a_line_says_its_source_and_the_option_is_for_lines_that_do_not():
+    def line(**more):
+        return json.dumps({"text": "next upgrade is planned for march", **more}).encode() + b"\n"
+
+    def alone(*options):
+        (row,) = rows(score(line(), *options))
+        return row
+
+    news, reddit, unknown = alone("--source", "news"), alone("--source", "reddit"), alone()
+    assert len({row["neutral"] for row in (news, reddit, unknown)}) == 3
+
+    lines = line(source="reddit") + line() + line(source="news") + line(source=None) + line(source="reddit")
+    assert rows(score(lines)) == [reddit, unknown, news, unknown, reddit]
+    assert rows(score(lines, "--source", "news")) == [reddit, news, news, news, reddit]
+
+
+def test_another_source_is_refused_and_the_others_are_scored():
+    result = score(
+        b'{"text": "a", "source": "github"}\ngood\n{"text": "a", "source": ["news"]}\n{"text": "a", "source": ""}'
+    )
+    assert str(result.exception) == "3 of 4 lines could not be scored"
+    assert len(rows(result)) == 1
+    assert result.stderr.splitlines() == [
+        'line 1: "source" must be one of news, twitter, reddit, was "github"',
+        'line 3: "source" must be one of news, twitter, reddit, was ["news"]',
+        'line 4: "source" must be one of news, twitter, reddit, was ""',
+    ]
+
+
+def test_an_id_stands_first_as_it_came_and_only_where_there_is_one():
+    given = [{"text": "a", "id": each} for each in (7, "x", None, {"at": [1, "é"]})]
+    result = score("\n".join([*map(json.dumps, given), '{"text": "a"}', "a"]).encode(), "--with-scorer")
+    *named, unnamed, plain = rows(result)
+    assert [row["id"] for row in named] == [each["id"] for each in given]
+    assert all(list(row)[:2] == ["id", "label"] and list(row)[-1] == "scorer" for row in named)
+    assert "id" not in {*unnamed, *plain}
+
+
 def test_an_unknown_scorer_or_source_is_refused():
     assert isinstance(score(b"", "--scorer", "magic").exception, ConfigurationError)
     assert score(b"", "--source", "github").exit_code == 2
@@ -85,11 +123,11 @@ def test_a_line_that_is_too_long_is_refused_and_its_memory_freed(monkeypatch):
     found = [line for batch in batches(io.BytesIO(b"ab\nlong long line\ncd\nlonger")) for line in batch]
     assert found == [(1, b"ab"), (2, None), (3, b"cd"), (4, None)]
     with pytest.raises(ValueError, match="MiB at most"):
-        text_of(None)
+        said_by(None)
 
 
 def test_a_byte_order_mark_is_no_part_of_a_text():
-    assert text_of(b'\xef\xbb\xbf{"text": "a"}') == "a"
+    assert said_by(b'\xef\xbb\xbf{"text": "a"}').text == "a"
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path):

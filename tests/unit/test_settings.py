@@ -187,3 +187,24 @@ def test_every_preference_but_a_source_has_a_family(settings_place: Path) -> Non
     families = set(load_settings().families)
     sources = {"balanced", "technical", "ml", "sentiment"}
     assert {preference.value for preference in StrategyPreference} - sources <= families
+
+
+def test_subreddits_are_read_as_people_write_them_each_once(settings_place: Path) -> None:
+    settings = load_settings({"texts.reddit.subreddits": "r/Bitcoin, /r/ethereum,bitcoin,a_b,rust"})
+    assert settings.texts.reddit.subreddits == ("Bitcoin", "ethereum", "a_b", "rust")
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 22, "a-b", "a+b", "r/", "u/somebody", "r/a/b", "bücher"])
+def test_what_reddit_does_not_allow_is_no_subreddit(settings_place: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--set texts.reddit.subreddits must be names of 2 to 21 letters"):
+        load_settings({"texts.reddit.subreddits": f"Bitcoin,{name}"})
+
+
+def test_repositories_are_read_from_a_file_and_a_variable(
+    settings_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_place.write_text('[texts.github.repositories]\n"mine/coin.js" = "MINE"\n')
+    assert load_settings().texts.github.repositories == {"mine/coin.js": "MINE"}
+    monkeypatch.setenv("SIGNALS_TEXTS__GITHUB__REPOSITORIES", "bitcoin/bitcoin=BTC, a/b=BTC")
+    settings_place.write_text("")
+    assert load_settings().texts.github.repositories == {"bitcoin/bitcoin": "BTC", "a/b": "BTC"}

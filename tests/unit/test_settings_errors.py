@@ -45,6 +45,34 @@ MISTAKES = {
     "a section that is a value": Mistake(
         "signals.toml:1: market must be a section with keys of its own, was 'files'", file='market = "files"\n'
     ),
+    "a subreddit by its address": Mistake(
+        "signals.toml:2: texts.reddit.subreddits must be names of 2 to 21 letters, digits or _, such as Bitcoin, "
+        "was 'https://reddit.com/r/Bitcoin'",
+        file='[texts.reddit]\nsubreddits = ["r/solana", "https://reddit.com/r/Bitcoin"]\n',
+    ),
+    "a subreddit with a space": Mistake(
+        "SIGNALS_TEXTS__REDDIT__SUBREDDITS: texts.reddit.subreddits must be names of 2 to 21 letters, digits or _, "
+        "such as Bitcoin, was 'Bitcoin Cash'",
+        variables={"SIGNALS_TEXTS__REDDIT__SUBREDDITS": "Bitcoin Cash"},
+    ),
+    "repositories the wrong way round, and a coin in lower case": Mistake(
+        'signals.toml:2: texts.github.repositories.BTC must be named owner/name, as in "bitcoin/bitcoin" = "BTC", '
+        "was 'BTC'\n"
+        "signals.toml:2: texts.github.repositories.BTC must belong to a base currency such as BTC, was "
+        "'bitcoin/bitcoin'\n"
+        "signals.toml:3: texts.github.repositories.mine/coin must belong to a base currency such as BTC, was 'mine'",
+        file='[texts.github.repositories]\nBTC = "bitcoin/bitcoin"\n"mine/coin" = "mine"\n',
+    ),
+    "a repository whose coin nobody says": Mistake(
+        "SIGNALS_TEXTS__GITHUB__REPOSITORIES: texts.github.repositories.mine/coin must belong to a base currency such "
+        "as BTC, was ''",
+        variables={"SIGNALS_TEXTS__GITHUB__REPOSITORIES": "mine/coin"},
+    ),
+    "repositories as a list": Mistake(
+        'signals.toml:2: texts.github.repositories must say whose each is: "owner/name" = "BTC" in a file, '
+        "owner/name=BTC in a variable, was ['mine/coin']",
+        file='[texts.github]\nrepositories = ["mine/coin"]\n',
+    ),
     "a source that is a number": Mistake(
         "signals.toml:2: market.source must be 'live', 'files' or 'simulated', was 3", file="[market]\nsource = 3\n"
     ),

@@ -102,6 +102,7 @@ def test_the_source_of_lines_that_do_not_say_theirs_is_given(tmp_path):
         ('{"source": "news", "text": "x", "timestamp": "2024-06-30T12:00:00"}', "unreadable_date"),
         ('{"source": "news", "text": "x", "timestamp": 1e300}', "unreadable_date"),
         ('{"source": "github", "text": "x", "timestamp": "2024-06-30T12:00:00Z"}', "no_repository"),
+        ('{"source": "github", "text": "x", "repository": "ab", "timestamp": 1719748800}', "no_repository"),
         ('{"source": "github", "text": "x", "repository": "a/b"}', "no_date"),
     ],
 )
@@ -125,15 +126,92 @@ def test_seconds_since_1970_are_a_date(tmp_path):
     assert found.published_at == datetime(2024, 6, 30, 12, tzinfo=UTC)
 
 
-def test_a_packed_file_is_read_and_one_in_another_encoding_is_refused(tmp_path):
-    line = json.dumps({"source": "twitter", "timestamp": NOON, "text": "grün"}, ensure_ascii=False)
-    packed, wrong = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"
-    packed.write_bytes(gzip.compress(b"\xef\xbb\xbf" + line.encode()))
-    wrong.write_bytes(line.encode("latin-1"))
+@pytest.mark.parametrize("given", ["1719748800", " 1719748800 ", "1719748800.0", 1_719_748_800.0])
+def test_seconds_are_read_with_a_point_and_in_quotes(tmp_path, given):
+    found = the_line(tmp_path, {"source": "news", "text": "x", "timestamp": given})
 
-    assert next(read_document_file(packed)).body == "grün"
-    with pytest.raises(UnreadableFileError, match="UTF-8"):
-        list(read_document_file(wrong))
+    assert found.published_at == datetime(2024, 6, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (1_700_000_000_000, "must be seconds since 1970, was milliseconds: 1700000000000"),
+        (1_700_000_000_000.0, "must be seconds since 1970, was milliseconds: 1700000000000"),
+        ("1700000000000", "must be seconds since 1970, was milliseconds: 1700000000000"),
+        (1_700_000_000_000_000, "must be seconds since 1970, was microseconds: 1700000000000000"),
+        (1_700_000_000_000_000_000, "must be seconds since 1970, was nanoseconds: 1700000000000000000"),
+        ("20240630120000", "must be like 2024-06-30T12:00:00Z, or seconds since 1970, was '20240630120000'"),
+        ("20240630", "must have its time zone, as in 20240630Z, was '20240630'"),
+        (True, "must be like 2024-06-30T12:00:00Z, or seconds since 1970, was True"),
+        (1e300, "must be like 2024-06-30T12:00:00Z, or seconds since 1970, was 1e+300"),
+    ],
+)
+def test_a_timestamp_of_another_kind_is_told_as_what_it_was(tmp_path, given, says):
+    found = the_line(tmp_path, {"source": "news", "text": "x", "timestamp": given})
+
+    assert (found.reason, found.says) == ("unreadable_date", f"timestamp {says}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "was"),
+    [
+        ({}, "missing"),
+        ({"repository": " "}, "missing"),
+        ({"repository": "https://a.example/b/c"}, "'https://a.example/b/c'"),
+    ],
+)
+def test_a_malformed_repository_is_not_told_as_a_missing_one(tmp_path, fields, was):
+    found = the_line(tmp_path, {"source": "github", "timestamp": NOON, "text": "x", **fields})
+
+    assert (found.reason, found.says) == ("no_repository", f"repository must read like owner/name, was {was}")
+
+
+def test_an_event_knows_its_line(tmp_path):
+    line = {"source": "github", "repository": "a/b", "timestamp": NOON, "text": "x"}
+
+    assert [each.number for each in read_document_file(written(tmp_path, line, "", line))] == [1, 3]
+
+
+def test_a_packed_file_is_read_without_its_mark(tmp_path):
+    line = json.dumps({"source": "twitter", "timestamp": NOON, "text": "grün"}, ensure_ascii=False)
+    packed = tmp_path / "a.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"\xef\xbb\xbf" + line.encode()))
+
+    (found,) = read_document_file(packed)
+
+    assert found.body == "grün"
+
+
+def test_a_line_in_another_encoding_does_not_stop_the_others(tmp_path):
+    line = json.dumps({"source": "twitter", "timestamp": NOON, "text": "grün"}, ensure_ascii=False)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join([line.encode(), line.encode("latin-1"), line.encode()]))
+
+    before, bad, after = read_document_file(path)
+
+    assert (before.body, after.body) == ("grün", "grün")
+    assert isinstance(bad, UnreadableLine)
+    assert (bad.number, bad.reason) == (2, "no_utf8")
+    assert bad.says == f"must be UTF-8, byte {line.index('ü') + 1} was not"
+    assert bad.beginning == line.replace("ü", "\ufffd")
+
+
+def test_a_file_in_utf_16_is_refused_whole(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes("{}\n{}".encode("utf-16"))
+
+    with pytest.raises(UnreadableFileError, match="must be UTF-8, was UTF-16; save it as UTF-8"):
+        list(read_document_file(path))
+
+
+def test_a_packed_file_under_another_name_is_unpacked(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(gzip.compress(json.dumps({"source": "twitter", "timestamp": NOON, "text": "x"}).encode()))
+
+    (found,) = read_document_file(path)
+
+    assert found.body == "x"
 
 
 def test_every_line_of_the_real_texts_can_be_read():

@@ -279,7 +279,7 @@ def test_a_subreddit_that_cannot_be_read_stands_beside_those_that_can(reddit: Lo
         ("private", "forbidden(403)", 0),
         ("banned", "not_found(404)", 0),
         ("unknown", "not_found(302)", 0),
-        ("r/last", None, 2),
+        ("last", None, 2),
     ]
     assert reddit.paths.count("api/v1/access_token") == 1
     assert told == [(number, 5) for number in range(1, 6)]
