@@ -114,8 +114,8 @@ def _panels(scene: Scene, figure: "Figure", grid: Mapping[str, Any]) -> None:
 def _sentiment(scene: Scene, figure: "Figure", grid: Mapping[str, Any]) -> None:
     for name, colour in style.SENTIMENT.items():
         line = {"color": colour, "width": 2 if name == "covered_score" else 1}
-        words = style.SENTIMENT_WORDS.get(name, "together, too little said")
-        figure.add_scatter(**grid, y=scene.bars[name], name=words, line=line, showlegend=False, row=5, col=1)
+        words = {"name": style.SENTIMENT_WORDS[name], "showlegend": False}
+        figure.add_scatter(**grid, **words, y=scene.bars[name], line=line, row=5, col=1)
     level = style.SENTIMENT_LEVEL
     figure.add_hrect(y0=-level, y1=level, fillcolor=style.BAND, opacity=0.10, line_width=0, row=5, col=1)
 

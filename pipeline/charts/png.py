@@ -177,14 +177,14 @@ def _sentiment(scene: Scene, axes: "Axes") -> None:
     places = np.arange(scene.n_bars)
     for name, colour in style.SENTIMENT.items():
         width = 1.5 if name == "covered_score" else 0.8
-        axes.plot(places, scene.bars[name], color=colour, linewidth=width, label=style.SENTIMENT_WORDS.get(name, ""))
+        axes.plot(places, scene.bars[name], color=colour, linewidth=width, label=style.SENTIMENT_WORDS[name])
     axes.axhline(0, color=style.GRID, linewidth=0.8, zorder=0.1)
     level = style.SENTIMENT_LEVEL
     axes.axhspan(-level, level, color=style.BAND, alpha=0.10, linewidth=0)
     axes.set_ylim(-1, 1)
     axes.set_yticks([-level, 0, level])
     axes.legend(
-        **{"loc": "upper left", "bbox_to_anchor": (0.04, 1.06), "ncols": 3, "frameon": False, "fontsize": 7},
+        **{"loc": "upper left", "bbox_to_anchor": (0.05, 1.06), "ncols": 4, "frameon": False, "fontsize": 7},
         **{"handlelength": 1.2, "columnspacing": 1.0, "labelcolor": style.MUTED},
     )
     _name(axes, "sentiment")

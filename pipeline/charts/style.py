@@ -21,7 +21,12 @@ AVERAGES = {"sma_20": "#c9a227", "sma_50": "#6f5aa8", "sma_200": "#555555"}
 LEVELS = {"support": "#1f6490", "resistance": "#a8551a"}
 # What texts say, thin: of the news, of X and Reddit; together, and strong where it is enough for an advice.
 SENTIMENT = {"news_score": "#c9a227", "social_score": "#6f5aa8", "overall_score": "#8a8a8a", "covered_score": "#333333"}
-SENTIMENT_WORDS = {"news_score": "news", "social_score": "X and Reddit", "covered_score": "together"}
+SENTIMENT_WORDS = {
+    "news_score": "news",
+    "social_score": "X and Reddit",
+    "overall_score": "together, too little said",
+    "covered_score": "together",
+}
 SENTIMENT_LEVEL = 0.6  # beyond which it is advised upon, unless the settings say otherwise
 SIGNALS = {"BUY": "#12507b", "SELL": "#b0500f", "ALERT": "#777777"}
 STRETCHES = {"filled": "#bfbfbf", "blocked": "#e6b84d"}

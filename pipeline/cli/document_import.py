@@ -223,18 +223,22 @@ def _show(imported: _Import, scored: int, seconds: float, candles: tuple[date, d
     done = (_counted(imported.files, "file"), f"{_counted(scored, 'text')} scored", f"{display.seconds(seconds)} s")
     remark(", ".join(done))
     for source, intake in sorted(imported.intakes.items()):
-        if left_out := intake.refused + intake.skipped:
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.most_common())
-            place = "what was refused is in document_quarantine; " if intake.refused else ""
-            remark(f"{source.value}: {reasons} ({place}docs/sentiment-texts.md explains the reasons)")
+        if intake.refused:
+            remark(f"{source.value}: refused {_reasons(intake.refused)}; document_quarantine has them")
+        if intake.skipped:
+            remark(f"{source.value}: {_reasons(intake.skipped)}; docs/sentiment-texts.md says what becomes of these")
     if imported.unreadable:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in imported.unreadable.most_common())
-        remark(f"{_counted(imported.unreadable.total(), 'line')} could not be read: {reasons}; such as:")
+        unreadable = _counted(imported.unreadable.total(), "line")
+        remark(f"{unreadable} could not be read: {_reasons(imported.unreadable)}; such as:")
         for line in imported.named:
             remark(f"  {line}")
     if rows:
         click.echo()
         click.echo(_next_step(list(imported.spans.values()), candles))
+
+
+def _reasons(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
 
 
 def _counted(number: int, thing: str) -> str:

@@ -126,8 +126,8 @@ def test_the_quarantine_is_named_where_something_is_in_it(signals, database, tmp
     said = signals("import", "documents", wrote(tmp_path / "in", "a.jsonl", *lines))
 
     assert "1 file, 1 text scored, " in said.err
-    assert "news: 1 no_date (what was refused is in document_quarantine; docs/" in said.err
-    assert "reddit: 1 removed (docs/sentiment-texts.md explains the reasons)" in said.err
+    assert "news: refused 1 no_date; document_quarantine has them" in said.err
+    assert "reddit: 1 removed; docs/sentiment-texts.md says what becomes of these" in said.err
 
 
 def test_a_path_without_files_is_told_and_the_others_are_read(signals, folder, tmp_path):
