@@ -17,6 +17,7 @@ from pipeline.domain.document import TextSource
 
 TEXTS = (TextSource.NEWS, TextSource.TWITTER, TextSource.REDDIT)  # the sources of texts, in the order of arrays here
 SOCIAL = (TextSource.TWITTER, TextSource.REDDIT)  # development is no talk
+DIGITS = 12  # of a weight
 ROUNDING = 1e-9  # by which a sum of weights may miss what it is compared with
 NEVER = np.iinfo(np.int64).max
 
@@ -152,7 +153,7 @@ def blend(texts: Texts, activity: Numbers, closes: pd.DatetimeIndex, assets: Seq
         evidence=evidence,
         overall=overall,
         social=social,
-        coverage=coverage,
+        coverage=np.round(coverage, DIGITS),
         pairs=Pairs(text=pairs.text[is_kept], close=pairs.close[is_kept], weight=pairs.weight[is_kept]),
         rules=rules,
     )

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.domain.document import TextSource
-from pipeline.sentiment.blending import TEXTS, Blend, Texts
+from pipeline.sentiment.blending import DIGITS, TEXTS, Blend, Texts
 
 SHOWN = 5  # per asset and close
 
@@ -40,7 +40,7 @@ def weights_used(blend: Blend, close: int, asset: int) -> dict[str, float]:
     """The weight of each source that had something to say, of 1 together, by name."""
     coverage = float(blend.coverage[close, asset])
     return {
-        source.value: blend.rules.weights[source] / coverage
+        source.value: round(blend.rules.weights[source] / coverage, DIGITS)
         for place, source in enumerate(TextSource)
         if not np.isnan(blend.scores[close, asset, place])
     }

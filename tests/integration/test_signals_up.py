@@ -36,7 +36,10 @@ GROUPS = {
     "model_features": "indicators",
     **dict.fromkeys(("direction_model", "price_range_model", "anomaly_model"), "models"),
     **dict.fromkeys(("direction_predictions", "price_range_predictions", "anomaly_scores"), "predictions"),
+    **dict.fromkeys(("news_articles", "tweets", "reddit_posts", "repository_activity", "document_sentiment"), "text"),
+    "symbol_sentiment": "sentiment",
     "ml_signals": "signals",
+    "sentiment_signals": "signals",
     "technical_signals": "signals",
     "risk_filtered_signals": "signals",
     "trading_signals": "signals",
@@ -125,7 +128,7 @@ class Up:
             if last is None
             else [("dagster/asset_partition_range_start", day), ("dagster/asset_partition_range_end", until_day)]
         )
-        selection = [{"path": [name]} for name, group in GROUPS.items() if group not in ("models", "reports")]
+        selection = [{"path": [name]} for name, group in GROUPS.items() if group not in ("models", "reports", "text")]
         parameters = {
             "selector": {**LOCATION, "jobName": "__ASSET_JOB", "assetSelection": selection},
             "runConfigData": {},
@@ -199,11 +202,13 @@ def test_the_ui_shows_every_asset_in_its_group_and_the_schedule_running(up):
 
     assert f"Dagster UI  http://127.0.0.1:{up.port}\n" in up.said
     assert groups_of(up.port) == GROUPS
-    assert schedules == [
-        {"name": "charts_every_hour", "cronSchedule": "3 * * * *", "scheduleState": {"status": "RUNNING"}},
-        {"name": "signals_at_every_close", "cronSchedule": "* * * * *", "scheduleState": {"status": "RUNNING"}},
-        {"name": "training_every_week", "cronSchedule": "30 0 * * 1", "scheduleState": {"status": "RUNNING"}},
-    ]
+    assert {each["name"]: each["cronSchedule"] for each in schedules} == {
+        "charts_every_hour": "3 * * * *",
+        "signals_at_every_close": "* * * * *",
+        "texts_every_quarter": "13,28,43,58 * * * *",
+        "training_every_week": "30 0 * * 1",
+    }
+    assert {each["scheduleState"]["status"] for each in schedules} == {"RUNNING"}
 
 
 def test_materialize_in_the_ui_makes_a_day_of_replay_rows(up):
