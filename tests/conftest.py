@@ -1,6 +1,7 @@
 """Settings and servers for every test."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -11,6 +12,10 @@ __all__ = ["database", "migrated_template", "postgres_server"]
 
 # Tests start hundreds of processes, and each would compile the whole project by itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C; some send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("suite")
