@@ -3,17 +3,16 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import click
-import numpy as np
 
 from pipeline.domain.document import TextSource
 from pipeline.domain.errors import UnreadableFileError
 from pipeline.sentiment.scorers import DEFAULT, load_scorer
-from pipeline.sentiment.scoring import LABELS, Probabilities, Scorer, labels_of
+from pipeline.sentiment.scoring import LABELS, Scorer, labels_of
 
 CHUNK = 1 << 16  # bytes that are read at once at most; what has arrived is answered
 LONGEST_LINE = 4 << 20  # bytes
@@ -76,24 +75,13 @@ def _score(stream: BinaryIO, scorer: Scorer, source: TextSource | None, with_sco
             except ValueError as error:
                 n_refused += 1
                 click.echo(f"line {number}: {error}", err=True)
-        probabilities = _probabilities(read, scorer, source)
+        probabilities = scorer.score([each.text for each in read], [each.source or source for each in read])
         for each, label, row in zip(read, labels_of(probabilities), probabilities.tolist(), strict=True):
             parts = {name: round(part, DECIMALS) for name, part in zip(LABELS, row, strict=True)}
             by = {"scorer": scorer.name} if with_scorer else {}
             sys.stdout.write(json.dumps({**each.named, "label": label, **parts, **by}) + "\n")
         sys.stdout.flush()
     return n_refused, n_lines
-
-
-def _probabilities(read: Sequence[Said], scorer: Scorer, source: TextSource | None) -> Probabilities:
-    """A row for each line in order; those whose source nobody knows are scored by themselves, without one."""
-    sources = [each.source or source for each in read]
-    is_known = np.array([each is not None for each in sources], dtype=bool)
-    rows = np.empty((len(read), len(LABELS)), dtype=np.float64)
-    known = [(said.text, each) for said, each in zip(read, sources, strict=True) if each is not None]
-    rows[is_known] = scorer.score([text for text, _ in known], [each for _, each in known])
-    rows[~is_known] = scorer.score([said.text for said, each in zip(read, sources, strict=True) if each is None])
-    return rows
 
 
 def batches(stream: BinaryIO) -> Iterator[list[tuple[int, bytes | None]]]:

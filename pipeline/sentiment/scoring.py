@@ -31,13 +31,13 @@ class Scorer(Protocol):
         """What `document_sentiment.scorer` holds; another one whenever the same text could be scored otherwise."""
         ...
 
-    def score(self, texts: Sequence[str], sources: Sequence[TextSource] | None = None) -> Probabilities:
+    def score(self, texts: Sequence[str], sources: Sequence[TextSource | None] | None = None) -> Probabilities:
         """Probabilities of `LABELS`, of shape (n_texts, 3), rows of 1 together; a text that says nothing is neutral.
 
         Parameters
         ----------
         sources
-            Where each text is from, as many as texts; None where nobody knows.
+            Where each text is from, as many as texts; None, of one text or of all, where nobody knows.
 
         Raises
         ------
@@ -54,7 +54,7 @@ class DefaultScorer:
         self.name = name
         self._model, self._market, self._social = LinearModel(weights), market, social
 
-    def score(self, texts: Sequence[str], sources: Sequence[TextSource] | None = None) -> Probabilities:
+    def score(self, texts: Sequence[str], sources: Sequence[TextSource | None] | None = None) -> Probabilities:
         """See `Scorer.score`. On Reddit people talk; where no source is given, the style says whether they do."""
         rows = np.empty((len(texts), 3), dtype=np.float64)
         for row, (text, source) in enumerate(with_sources(texts, sources)):
@@ -70,7 +70,9 @@ class DefaultScorer:
         return self._model.probabilities(terms(found, toned_words), signs(found, self._market, self._social, talk))
 
 
-def with_sources(texts: Sequence[str], sources: Sequence[TextSource] | None) -> Sequence[tuple[str, TextSource | None]]:
+def with_sources(
+    texts: Sequence[str], sources: Sequence[TextSource | None] | None
+) -> Sequence[tuple[str, TextSource | None]]:
     """Each text with its source, None for all where none are given."""
     if sources is not None and len(sources) != len(texts):
         raise DataContractError(f"sources must be as many as texts, were {len(sources)} for {len(texts)}")

@@ -83,7 +83,7 @@ class TransformerScorer:
         limits = (self._tokenizer.model_max_length, getattr(self._model.config, "max_position_embeddings", None))
         self._longest = min(LONGEST_TOKENS, *(limit - _reserved(self._model) for limit in limits if limit))
 
-    def score(self, texts: Sequence[str], sources: Sequence[TextSource] | None = None) -> Probabilities:
+    def score(self, texts: Sequence[str], sources: Sequence[TextSource | None] | None = None) -> Probabilities:
         """See `Scorer.score`; the sources are not used.
 
         A text is filled up to a length that depends on itself alone, and batches are filled up too, so that what is
