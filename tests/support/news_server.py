@@ -169,3 +169,20 @@ def news_client(*feeds: str, **changes: Any) -> NewsClient:
 def fetched(client: NewsClient, cursors: Mapping[str, Cursor] | None = None) -> dict[str, FeedFetch]:
     """What a fetch at `NOON` gives, by the feed's path."""
     return {urlsplit(each.feed).path: each for each in client.fetch(cursors or {}, NOON)}
+
+
+def about(title: bytes) -> bytes:
+    """A feed of one article with this title, as it stands."""
+    return b'<rss version="2.0"><channel><title>t</title><item><title>' + title + b"</title></item></channel></rss>"
+
+
+GOOD = rss(articles(2))
+
+
+def failure(news: LocalNews, *answers: bytes | Answer, **changes: Any) -> str | None:
+    """Why a feed that answers so cannot be read; shows that the feed beside it can."""
+    bad, good = news.serve("/bad", *answers), news.serve("/good", GOOD)
+    found = fetched(news_client(bad, good, **changes))
+    assert (found["/good"].failure, len(found["/good"].documents)) == (None, 2)
+    assert found["/bad"].failure is None or not found["/bad"].documents
+    return found["/bad"].failure
