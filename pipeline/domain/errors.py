@@ -60,7 +60,11 @@ class SeriesEndedError(DataContractError):
 
 
 class IllegalTransitionError(DataContractError):
-    """A signal's status may not change that way."""
+    """A signal's status may not change that way; ``status`` is the one that stands, where it is known."""
+
+    def __init__(self, message: str, status: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ModelUnavailableError(DataContractError):

@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 
-from pipeline.domain.errors import IllegalTransitionError
 from pipeline.domain.signal import SignalType
 
 
@@ -23,11 +22,3 @@ TRANSITIONS: dict[SignalStatus, frozenset[SignalStatus]] = {
 }
 
 NEVER_EXECUTED = frozenset({SignalType.ALERT})  # an alert advises attention, not a trade
-
-
-def check_transition(before: SignalStatus, after: SignalStatus, signal_type: SignalType) -> None:
-    """Refuse a change of status that the table does not allow."""
-    if after not in TRANSITIONS[before]:
-        raise IllegalTransitionError(f"a signal that is {before} cannot become {after}")
-    if after is SignalStatus.EXECUTED and signal_type in NEVER_EXECUTED:
-        raise IllegalTransitionError(f"a signal of type {signal_type} cannot become {after}")

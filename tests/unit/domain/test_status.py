@@ -1,12 +1,8 @@
 """The table of transitions: ACTIVE may end in three ways, and what has ended stays so."""
 
-from itertools import product
-
-import pytest
-
-from pipeline.domain.errors import IllegalTransitionError
 from pipeline.domain.signal import SignalType
-from pipeline.domain.status import TRANSITIONS, SignalStatus, check_transition
+from pipeline.domain.status import NEVER_EXECUTED, TRANSITIONS, SignalStatus
+from pipeline.storage import triggers
 
 ALLOWED = {
     (SignalStatus.ACTIVE, SignalStatus.EXECUTED),
@@ -20,20 +16,15 @@ def test_the_table_covers_every_status() -> None:
     assert {(before, after) for before, ends in TRANSITIONS.items() for after in ends} == ALLOWED
 
 
-@pytest.mark.parametrize(("before", "after"), sorted(ALLOWED))
-def test_an_active_signal_may_end(before: SignalStatus, after: SignalStatus) -> None:
-    check_transition(before, after, SignalType.BUY)
+def test_only_an_alert_is_never_executed() -> None:
+    assert {SignalType.ALERT} == NEVER_EXECUTED
 
 
-@pytest.mark.parametrize(("before", "after"), sorted(set(product(SignalStatus, repeat=2)) - ALLOWED))
-@pytest.mark.parametrize("kind", SignalType)
-def test_f61_every_other_change_is_refused(before: SignalStatus, after: SignalStatus, kind: SignalType) -> None:
-    with pytest.raises(IllegalTransitionError) as refused:
-        check_transition(before, after, kind)
-    assert str(refused.value) == f"a signal that is {before} cannot become {after}"
+def test_the_trigger_is_generated_from_the_table(monkeypatch) -> None:
+    before = triggers.statements()
+    monkeypatch.setitem(TRANSITIONS, SignalStatus.EXPIRED, frozenset({SignalStatus.EXECUTED}))
 
+    changed = [new for new, old in zip(triggers.statements(), before, strict=True) if new != old]
 
-def test_an_alert_is_never_executed_but_may_expire() -> None:
-    check_transition(SignalStatus.ACTIVE, SignalStatus.EXPIRED, SignalType.ALERT)
-    with pytest.raises(IllegalTransitionError, match=r"^a signal of type ALERT cannot become EXECUTED$"):
-        check_transition(SignalStatus.ACTIVE, SignalStatus.EXECUTED, SignalType.ALERT)
+    assert len(changed) == 2  # the row trigger's function, and the one that ends a signal
+    assert all("('EXPIRED', 'EXECUTED')" in statement for statement in changed)
