@@ -1,0 +1,1 @@
+"""What following an advice would have brought; the page is docs/outcomes.md."""
