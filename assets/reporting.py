@@ -55,7 +55,7 @@ def evaluation_table(table: pd.DataFrame) -> dg.TableMetadataValue:
             {
                 "metric": str(row["metric"]),
                 "predictor": str(row["predictor"]),
-                **{name: _rounded(float(row[name])) for name in ("value", "lower", "upper")},
+                **{name: rounded(float(row[name])) for name in ("value", "lower", "upper")},
                 "rows": int(row["n_rows"]),
             }
             for row in records
@@ -69,7 +69,8 @@ def picture(caption: str, png: bytes) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"{caption}\n\n![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
+    """A figure as the UI shows it; None where it is unknown."""
     return None if isnan(value) else round(value, 5)
 
 

@@ -3,18 +3,16 @@
 Add a picture here when a table of numbers hides what the eye would see at once: a curve beside its diagonal, an
 interval that reaches over the line. Every picture is drawn from an `Evaluation` alone. A measure that is unknown is
 left out, and where nothing is known the picture says so.
-
-matplotlib is loaded with the first picture, as in `charts.png`, and no figure stays open.
 """
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pipeline.charts import style
+from pipeline.charts.frame import legend, picture, prepare, say, set_margins, title
 from pipeline.domain.model import ModelKind
 from pipeline.models.evaluation import ALL_FOLDS, Evaluation
 from pipeline.models.validation import BAND, BASE, BUY_ABOVE, SELL_BELOW
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DPI = 100
 WIDTH, LOW, HIGH = 720, 360, 500  # pixels
 LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX = 58, 14, 44, 76
 UNNAMED_TOP_PX = 52  # above a picture without a legend
@@ -52,24 +49,15 @@ class Series(NamedTuple):
 
 def draw_evaluation(kind: ModelKind, evaluation: Evaluation) -> list[tuple[str, bytes]]:
     """Titles and PNGs, 720 pixels wide; equal evaluations give equal bytes."""
-    return [(title, _png(evaluation, height, drawing)) for title, height, drawing in PICTURES[kind]]
+    return [(name, _png(evaluation, height, drawing)) for name, height, drawing in PICTURES[kind]]
 
 
 def _png(evaluation: Evaluation, height: int, drawing: Drawing) -> bytes:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({"font.size": 9, "font.family": "DejaVu Sans", "axes.unicode_minus": False}):
-        figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
-        FigureCanvasAgg(figure)
-        figure.subplots_adjust(
-            left=LEFT_PX / WIDTH, right=1 - RIGHT_PX / WIDTH, bottom=BOTTOM_PX / height, top=1 - TOP_PX / height
-        )
+    def draw(figure: "Figure") -> None:
+        set_margins(figure, LEFT_PX, RIGHT_PX, BOTTOM_PX, TOP_PX)
         drawing(evaluation, figure)
-        file = BytesIO()
-        figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
-    return file.getvalue()
+
+    return picture(WIDTH, height, draw)
 
 
 def _reliability(evaluation: Evaluation, figure: "Figure") -> None:
@@ -82,7 +70,7 @@ def _reliability(evaluation: Evaluation, figure: "Figure") -> None:
         reach = min(max(reach, 1.05 * float(np.abs(np.quantile(said, (RARE, 1 - RARE)) - 0.5).max())), 0.5)
     ends = (0.5 - reach, 0.5 + reach)
     for axes in (curve, count):
-        _prepare(axes)
+        prepare(axes)
         for threshold in (SELL_BELOW, BUY_ABOVE):
             axes.axvline(threshold, color=style.STOP, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
     curve.plot(ends, ends, color=PLAIN, linewidth=0.9, label="as often as said")
@@ -105,8 +93,8 @@ def _reliability(evaluation: Evaluation, figure: "Figure") -> None:
     else:
         _say_nothing(curve)
     count.set(yticks=[], ylabel="bars", xlabel="probability that the next close is higher")
-    _title(figure, "How often the next close was higher, by what was said", _calls(evaluation))
-    _legend(figure, curve)
+    title(figure, "How often the next close was higher, by what was said", _calls(evaluation))
+    legend(figure, curve)
 
 
 def _curve(axes: "Axes", evaluation: Evaluation, predictor: str, words: str, colour: str) -> list[float]:
@@ -158,8 +146,8 @@ def _auc(evaluation: Evaluation, figure: "Figure") -> None:
     axes.set_ylim(min(axes.get_ylim()[0], 0.495), max(axes.get_ylim()[1], 0.505))
     axes.set_ylabel("AUC; .5 knows nothing")
     _name_folds(axes, evaluation)
-    _title(figure, "How well rises and falls were told apart", _together(evaluation, series, ".3f"))
-    _legend(figure, axes)
+    title(figure, "How well rises and falls were told apart", _together(evaluation, series, ".3f"))
+    legend(figure, axes)
 
 
 def _coverage(evaluation: Evaluation, figure: "Figure") -> None:
@@ -174,8 +162,8 @@ def _coverage(evaluation: Evaluation, figure: "Figure") -> None:
     low, high = axes.get_ylim()
     axes.set(ylim=(min(low, TOLERATED[0] - 0.01), max(high, TOLERATED[1] + 0.01)), ylabel="share inside its band")
     _name_folds(axes, evaluation)
-    _title(figure, "How often high and low stayed in their 80 % bands", _together(evaluation, series, ".3f"))
-    _legend(figure, axes)
+    title(figure, "How often high and low stayed in their 80 % bands", _together(evaluation, series, ".3f"))
+    legend(figure, axes)
 
 
 def _pinball(evaluation: Evaluation, figure: "Figure") -> None:
@@ -195,8 +183,8 @@ def _pinball(evaluation: Evaluation, figure: "Figure") -> None:
     saved.set_ylabel("of it saved by the model, %")
     _name_folds(saved, evaluation)
     together = _overall(evaluation, MODEL, skill.metric, ".1f", PERCENT)
-    _title(figure, "How far the quantiles were off", f"all folds: {together} % of the loss saved")
-    _legend(figure, loss)
+    title(figure, "How far the quantiles were off", f"all folds: {together} % of the loss saved")
+    legend(figure, loss)
 
 
 def _flags(evaluation: Evaluation, figure: "Figure") -> None:
@@ -213,12 +201,12 @@ def _flags(evaluation: Evaluation, figure: "Figure") -> None:
     flagged = _overall(evaluation, MODEL, "flagged_share", ".2f", PERCENT)
     likelier = _overall(evaluation, MODEL, "lift", ".1f")
     words = f"all folds: {flagged} % flagged; an extreme move is {likelier} times as likely to follow"
-    _title(figure, "Unusual bars, and the moves after them", words)
+    title(figure, "Unusual bars, and the moves after them", words)
 
 
 def _by_fold(axes: "Axes", evaluation: Evaluation, series: Sequence[Series], *, unit: float = 1.0, spoken: str) -> None:
     """Points with their intervals, one group per fold; with a single fold the numbers beside them."""
-    _prepare(axes)
+    prepare(axes)
     is_drawn = False
     for place, each in enumerate(series):
         found = _measured(evaluation, each.predictor, each.metric).query("fold != @ALL_FOLDS").dropna(subset="value")
@@ -283,41 +271,8 @@ def _name_folds(axes: "Axes", evaluation: Evaluation) -> None:
     axes.set_xlim(0.4, max(len(folds), 1) + 0.6)
 
 
-def _prepare(axes: "Axes") -> None:
-    for side in ("top", "left", "right", "bottom"):
-        axes.spines[side].set_color(style.GRID)
-    axes.tick_params(colors=style.TEXT, labelsize=8, length=0)
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="y", color=style.GRID, linewidth=0.7)
-    axes.yaxis.label.set(color=style.MUTED, fontsize=8)
-    axes.xaxis.label.set(color=style.MUTED, fontsize=8)
-
-
 def _say_nothing(axes: "Axes") -> None:
-    words = "nothing was measured"
-    axes.text(0.5, 0.72, words, transform=axes.transAxes, ha="center", va="center", color=style.MUTED)
-
-
-def _title(figure: "Figure", title: str, subtitle: str) -> None:
-    left, height = 14 / WIDTH, figure.get_figheight() * DPI
-    figure.text(left, 1 - 8 / height, title, va="top", fontsize=11, fontweight="bold", color=style.TEXT)
-    figure.text(left, 1 - 29 / height, subtitle, va="top", fontsize=8, color=style.MUTED)
-
-
-def _legend(figure: "Figure", axes: "Axes") -> None:
-    handles, words = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        words,
-        loc="upper left",
-        bbox_to_anchor=(8 / WIDTH, 1 - 44 / (figure.get_figheight() * DPI)),
-        ncols=len(words),
-        frameon=False,
-        fontsize=8,
-        handlelength=1.6,
-        columnspacing=1.6,
-        labelcolor=style.TEXT,
-    )
+    say(axes, "nothing was measured", height=0.72)
 
 
 PICTURES: dict[ModelKind, tuple[tuple[str, int, Drawing], ...]] = {

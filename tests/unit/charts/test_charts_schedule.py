@@ -14,11 +14,10 @@ from pipeline.settings import load_settings
 TICK = datetime(2024, 3, 31, 13, 3, tzinfo=UTC)
 
 
-def test_a_run_is_as_of_its_tick_and_has_a_key_of_its_own():
+def test_a_run_is_as_of_its_tick_and_has_a_key_of_its_own(instance):
     repository = build_definitions(load_settings()).get_repository_def()
-    with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=TICK, repository_def=repository)
-        (request,) = charts_schedule(is_running=True).evaluate_tick(context).run_requests or ()
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=TICK, repository_def=repository)
+    (request,) = charts_schedule(is_running=True).evaluate_tick(context).run_requests or ()
     assert request.run_key == TICK.isoformat()
     assert request.partition_key is None
     assert request.tags[run_tags.AS_OF] == TICK.isoformat()

@@ -1,0 +1,1 @@
+"""How signals did: rates with intervals, returns after costs, against chance, and what their confidence means."""

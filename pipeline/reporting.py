@@ -1,0 +1,107 @@
+"""Reports: the performance of a window, from what is stored; what the assets, the command and a page share."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.calibrating import calibrate_live, calibrate_replayed
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.domain.timeframe import RESOLUTION
+from pipeline.judging import judge_live, judge_replayed
+from pipeline.outcomes.rules import EXPIRY, horizon_name
+from pipeline.performance.executed import n_advised, spec_performance
+from pipeline.performance.report import Performance, Window, performance
+from pipeline.random_entries import refresh_random_entries, rules_name
+from pipeline.settings import Settings
+from pipeline.storage.accounts import read_profile
+from pipeline.storage.database import Database
+from pipeline.storage.outcomes import series_with_advice
+from pipeline.storage.performance import executed_counts, newest_report, read_outcomes
+from pipeline.storage.random_entries import read_random_means
+
+WINDOWS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+
+
+def window_of(
+    label: str,
+    as_of: datetime,
+    *,
+    exchange: str | None,
+    origin: Origin = Origin.LIVE,
+    scope: str = DEFAULT_SCOPE,
+) -> Window:
+    """One of `WINDOWS`, up to ``as_of`` and as it was known then, of the signals' own life."""
+    return Window(as_of - WINDOWS[label], as_of, origin.value, scope, EXPIRY, label, exchange, as_of)
+
+
+def refresh(database: Database, settings: Settings, window: Window, as_of: datetime) -> None:
+    """Bring up to date what a report is made from: outcomes, calibrated confidence, entries at random."""
+    origin, rules, after = Origin(window.origin), settings.outcomes.rules, window.start - RESOLUTION
+    if origin is Origin.LIVE:
+        judge_live(database, rules, window.scope, as_of)
+        calibrate_live(database, settings.calibration.rules, window.scope, as_of)
+    else:
+        # What was known before the window's first close is a part of what its signals are given.
+        judge_replayed(database, rules, window.scope, after - settings.calibration.rules.window, window.end, as_of)
+        calibrate_replayed(database, settings.calibration.rules, window.scope, after, window.end)
+    with database.begin() as conn:
+        advised = series_with_advice(conn, origin, window.scope, after, window.end)
+        multiple = read_profile(conn, settings.risk).stop_atr_multiple
+    series = [each.series for each in advised]
+    refresh_random_entries(database, settings, multiple, series, window.start, window.end, as_of)
+
+
+def current_performance(
+    conn: sa.Connection, label: str, as_of: datetime, exchanges: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What was executed in one of `WINDOWS`, counted now, and the newest stored figures of what all advice brought.
+
+    Parameters
+    ----------
+    exchanges
+        Whose live signals count, all of them together.
+
+    Returns
+    -------
+    dict, dict or None
+        As `spec_performance` has it; a row of `signal_performance` without its tables of figures. None where no report
+        is stored, or where there is more than one exchange: each has reports of its own.
+    """
+    windows = [window_of(label, as_of, exchange=exchange) for exchange in exchanges]
+    executed = spec_performance([count for window in windows for count in executed_counts(conn, window)], label)
+    stored = newest_report(conn, windows[0]) if len(windows) == 1 else None
+    return executed, None if stored is None else dict(stored)
+
+
+def horizons(settings: Settings) -> tuple[str, ...]:
+    """The horizons that outcomes are computed for; the signals' own life first."""
+    return (EXPIRY, *(horizon_name(bars) for bars in settings.outcomes.study_bars))
+
+
+def report(database: Database, settings: Settings, window: Window) -> Performance:
+    """How the signals of a window did, from the outcomes that are stored.
+
+    Raises
+    ------
+    DataContractError
+        The horizon is none of those that outcomes are computed for.
+    """
+    study = {horizon_name(bars): bars for bars in settings.outcomes.study_bars}
+    if window.horizon not in (known := horizons(settings)):
+        raise DataContractError(f"horizon must be one of {', '.join(known)}, was {window.horizon}")
+    bars = study.get(window.horizon, settings.expiry.bars)
+    with database.begin() as conn:
+        counts = executed_counts(conn, window)
+        multiple = read_profile(conn, settings.risk).stop_atr_multiple
+    means = read_random_means(
+        database, rules_name(settings.outcomes.rules, multiple), window.horizon, window.start, window.end
+    )
+    keys = zip(means["series_id"].tolist(), means["is_buy"].tolist(), strict=True)
+    random_of = dict(zip(keys, means["net_return"].tolist(), strict=True))
+    outcomes = read_outcomes(database, window, bars, random_of)
+    dropped = read_outcomes(database, window, bars, random_of, dropped=True)
+    executed = spec_performance(counts, window.label)
+    return performance(window, outcomes, dropped, executed, n_advised(counts) - len(outcomes))
