@@ -1,0 +1,85 @@
+"""The application: routes in their order, and around them what every request passes through."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from pipeline import __version__
+from pipeline.api import performance, signals
+from pipeline.api.dependencies import Service
+from pipeline.api.errors import UnexpectedErrors, add_error_handlers
+from pipeline.api.examples import EXAMPLES
+from pipeline.api.guards import BodyLimit, LoopbackOnly
+from pipeline.api.metrics import Measured, Metrics
+from pipeline.api.page import add_page
+from pipeline.api.payloads import ErrorAnswer
+from pipeline.api.watching import watching
+from pipeline.settings import Settings
+from pipeline.storage.database import Database
+
+ABOUT = """Ranked, explainable crypto trading signals. Every error has one shape: `success` is false, `error.code` is a
+word to decide by, `error.message` a sentence for people."""
+
+# What any route may answer; each is told with its reason in `ErrorAnswer`.
+ERRORS: dict[int | str, dict[str, Any]] = {
+    403: {"model": ErrorAnswer, "description": "a foreign Host or Origin"},
+    413: {"model": ErrorAnswer, "description": "a body that is too large"},
+    422: {"model": ErrorAnswer, "description": "a value that is wrong; `fields` says which"},
+    500: {"model": ErrorAnswer, "description": "nobody foresaw it; the log has it under `reference`"},
+    503: {"model": ErrorAnswer, "description": "the database does not answer; try again after Retry-After seconds"},
+}
+
+
+class Application(FastAPI):
+    """An application whose document shows examples as they are."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once; FastAPI itself would leave every null out of an example."""
+        if self.openapi_schema is None:
+            schemas = super().openapi()["components"]["schemas"]
+            for name, example in EXAMPLES.items():
+                schemas[name]["examples"] = [example]
+        document: dict[str, Any] = super().openapi()
+        return document
+
+
+def build_application(
+    database: Database, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> FastAPI:
+    """The API over a migrated database, for a server on a loopback address.
+
+    Parameters
+    ----------
+    settings
+        Those of the start: which exchange is meant, how signals are ranked, by what a bar is explained.
+    clock
+        What time it is, aware: as of when signals are active and windows end. Executions go by the database's clock.
+    """
+    service = Service(database, settings, clock)
+    metrics = Metrics(service)
+    app = Application(
+        title="Trading signals",
+        version=__version__,
+        description=ABOUT,
+        responses=ERRORS,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        middleware=[  # the first one is the outermost
+            Middleware(Measured, metrics=metrics),
+            Middleware(LoopbackOnly),
+            Middleware(UnexpectedErrors),
+            Middleware(BodyLimit),
+        ],
+    )
+    app.state.service = service
+    add_error_handlers(app)
+    app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
+    app.include_router(signals.router)
+    app.include_router(watching(metrics))
+    add_page(app)
+    return app

@@ -1,0 +1,28 @@
+"""What every route is given: the database, the settings, and what time it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from pipeline.settings import Settings
+from pipeline.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What an application serves from; one for its whole life."""
+
+    database: Database
+    settings: Settings
+    clock: Callable[[], datetime]  # aware; a test's may stand still
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Served = Annotated[Service, Depends(_service)]

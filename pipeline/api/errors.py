@@ -1,0 +1,138 @@
+"""Errors as statuses, in one place and one shape; no stack, SQL or secret leaves.
+
+Add a row to `STATUSES` when callers must react differently to an error. Whatever nobody foresaw is a 500 with a
+reference, under which the log has the rest.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.domain.errors import (
+    DatabaseUnavailableError,
+    DataContractError,
+    IllegalTransitionError,
+    SignalsError,
+    TemporaryError,
+)
+from pipeline.domain.status import SignalStatus
+
+LOG = logging.getLogger("pipeline.api")
+RETRY_AFTER_S = 5
+INVALID = "invalid_request"
+UNREADABLE = "must be JSON in UTF-8"
+
+AWAY = {
+    "database_unavailable": "the database does not answer; try again later",
+    "try_again_later": "too much is asked for at once; try again later",
+}
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+class NotFoundError(DataContractError):
+    """No stored signal has this id."""
+
+    def __init__(self, signal_id: UUID) -> None:
+        super().__init__(f"no signal has the id {signal_id}")
+
+
+# Error -> status and code, most specific first; what the error says is told where its words are meant for callers.
+STATUSES: tuple[tuple[type[SignalsError], int, str], ...] = (
+    (DatabaseUnavailableError, 503, "database_unavailable"),
+    (TemporaryError, 503, "try_again_later"),
+    (IllegalTransitionError, 409, "illegal_transition"),
+    (NotFoundError, 404, "not_found"),
+    (DataContractError, 422, INVALID),
+)
+
+
+def refusal(
+    status: int, code: str, message: str, /, *, headers: Mapping[str, str] | None = None, **facts: Any
+) -> JSONResponse:
+    """An answer of `payloads.ErrorAnswer`'s shape; ``facts`` stand beside code and message."""
+    error = {"code": code, "message": message, **facts}
+    return JSONResponse({"success": False, "error": error}, status, headers=None if headers is None else dict(headers))
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of ours, of the framework and of validation in one shape."""
+    app.add_exception_handler(SignalsError, _signals_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _signals_error(request: Request, error: Exception) -> JSONResponse:
+    found = next(((status, code) for kind, status, code in STATUSES if isinstance(error, kind)), None)
+    if found is None:  # an operator's: the message may name places and settings of this machine
+        return _unexpected(error)
+    status, code = found
+    if isinstance(error, TemporaryError):
+        LOG.warning("unavailable code=%s error=%s", code, error)
+        return refusal(status, code, AWAY[code], headers={"Retry-After": str(RETRY_AFTER_S)})
+    facts: dict[str, Any] = {"status": error.status} if isinstance(error, IllegalTransitionError) else {}
+    return refusal(status, code, str(error), **facts)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    fields = [{"field": _place(each["loc"]), "message": _words(each)} for each in error.errors()]
+    message = "; ".join(f"{each['field']}: {each['message']}" for each in fields)
+    return refusal(422, INVALID, message, fields=fields)
+
+
+def _place(parts: Sequence[str | int]) -> str:
+    """Where a value stands: ``query.limit``, ``body.price``; a body's variant, named by its status, is no place."""
+    place = ".".join(str(part) for part in parts if part not in VARIANTS)
+    return place.encode("utf-8", "replace").decode()  # a key of JSON may hold half a character
+
+
+VARIANTS = frozenset(SignalStatus)
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    """What is wrong with it, without the value: that may be anything, and JSON need not know it."""
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # the framework's word for a body that it cannot even decode
+        return refusal(422, INVALID, f"body: {UNREADABLE}", fields=[{"field": "body", "message": UNREADABLE}])
+    code = HTTP_CODES.get(error.status_code, "refused")
+    return refusal(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _unexpected(error: Exception) -> JSONResponse:
+    reference = uuid4().hex[:12]
+    LOG.error("unexpected reference=%s", reference, exc_info=error)
+    return refusal(500, "internal_error", f"something went wrong; the log has it as {reference}", reference=reference)
+
+
+class UnexpectedErrors:
+    """Answers what no handler knows, and keeps it from whoever asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; an error before the answer has begun becomes a 500."""
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        except Exception as error:
+            if scope["type"] != "http" or has_begun:
+                raise
+            await _unexpected(error)(scope, receive, send)

@@ -1,0 +1,90 @@
+"""The description's own examples, shown in the OpenAPI document beside the shapes; tests hold the answers to them."""
+
+from typing import Any
+
+from pipeline.api.payloads import ActiveSignal
+
+SIGNAL: dict[str, Any] = {
+    "signal_id": "f8a7c6b5-e4d3-42a1-9b8c-7d6e5f4a3b2c",
+    "symbol": "BTC/USDT",
+    "signal_type": "BUY",
+    "strength": 0.85,
+    "confidence": 0.78,
+    "source": "technical, ml_model",
+    "strategy": "MULTI_STRATEGY",
+    "description": "RSI is oversold at 28.50; ML model predicts upward movement with 0.75 confidence",
+    "entry_price": 42500.0,
+    "target_prices": {"tp1": 43350.0, "tp2": 44200.0, "tp3": 45050.0},
+    "stop_loss_price": 41650.0,
+    "timeframe": "1h",
+    "created_at": "2023-06-15T14:30:45Z",
+    "expires_at": "2023-06-15T15:30:45Z",
+    "status": "ACTIVE",
+    "executed_at": None,
+    "execution_price": None,
+    "profit_loss": None,
+    "metadata": {
+        "component_signals": 2,
+        "sources": ["technical", "ml_model"],
+        "raw_data": {
+            "technical_indicators": {"rsi": 28.5, "sma_20": 41200.0, "sma_50": 40800.0},
+            "ml_prediction": 0.75,
+        },
+    },
+}
+
+ACTIVE_SIGNAL = {name: SIGNAL[name] for name in ActiveSignal.model_fields}
+
+OUTCOMES: dict[str, Any] = {
+    "exchange": "binance",
+    "horizon": "expiry",
+    "started_at": "2023-06-08T14:00:00Z",
+    "as_of": "2023-06-15T14:00:00Z",
+    "outcomes": 114,
+    "pending": 6,
+    "wins": 41,
+    "hit_rate": 0.36,
+    "hit_low": 0.28,
+    "hit_high": 0.45,
+    "mean_return": -0.0021,
+    "median_return": -0.0024,
+    "profit_factor": 0.71,
+    "expectancy_r": -0.14,
+    "information_coefficient": 0.03,
+    "max_drawdown": 0.18,
+    "total_return": -0.16,
+    "ladder_return": -0.0019,
+    "long_return": -0.0012,
+    "random_return": -0.0023,
+    "excess_return": 0.0002,
+    "p_value": 0.41,
+}
+
+PERFORMANCE: dict[str, Any] = {
+    "timeframe": "7d",
+    "total_signals": 120,
+    "executed_signals": 85,
+    "expired_signals": 35,
+    "execution_rate": 0.71,
+    "profitable_signals": 52,
+    "losing_signals": 33,
+    "win_rate": 0.61,
+    "avg_profit_loss": 0.023,
+    "by_source": {
+        "technical": {"total": 65, "executed": 48, "expired": 17, "avg_profit_loss": 0.018, "win_rate": 0.58},
+        "ml_model": {"total": 30, "executed": 22, "expired": 8, "avg_profit_loss": 0.031, "win_rate": 0.68},
+        "sentiment": {"total": 15, "executed": 9, "expired": 6, "avg_profit_loss": 0.015, "win_rate": 0.56},
+        "multi": {"total": 10, "executed": 6, "expired": 4, "avg_profit_loss": 0.042, "win_rate": 0.83},
+    },
+    "outcomes": OUTCOMES,
+}
+
+# Name of the payload -> what the document shows of it.
+EXAMPLES = {
+    "ActiveSignal": ACTIVE_SIGNAL,
+    "SignalDetail": SIGNAL,
+    "Outcomes": OUTCOMES,
+    "Performance": PERFORMANCE,
+    "Execution": {"status": "EXECUTED", "price": 42500.5, "at": "2023-06-15T14:31:10Z"},
+    "Invalidation": {"status": "INVALIDATED", "reason": "the exchange halts trading at noon"},
+}

@@ -1,0 +1,101 @@
+"""Who may ask: on a loopback address this machine's programs, and no web page that its browser happens to show.
+
+A page from elsewhere can make a browser post to 127.0.0.1, and by a name of its own that it lets resolve to 127.0.0.1
+even read the answer. So the names that a request calls us by, and comes from, must be ours. Bodies have a limit.
+"""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.api.errors import refusal
+
+MAX_BODY_BYTES = 64 * 1024
+HARDENING = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address of a host, without a port, can only be reached from this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class LoopbackOnly:
+    """Refuses requests that call us by a foreign name, or that a page of another origin makes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *HARDENING]
+            await send(message)
+
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not is_loopback(_host_of(f"//{host}")):
+            answer = refusal(403, "foreign_host", "the header Host must name this machine, such as 127.0.0.1")
+        elif origin is not None and origin.lower().partition("://")[2] != host.lower():
+            answer = refusal(403, "foreign_origin", "the header Origin must be this server's own, or not be there")
+        else:
+            await self.app(scope, receive, hardened)
+            return
+        await answer(scope, receive, hardened)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+class BodyLimit:
+    """Refuses bodies of more than `MAX_BODY_BYTES`, announced or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413; nothing of a body that is announced as too large is read."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES:  # a number, or the server refuses it
+            await _too_large()(scope, receive, send)
+            return
+        n_bytes = 0
+
+        async def counting() -> Message:
+            nonlocal n_bytes
+            message = await receive()
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > MAX_BODY_BYTES:
+                raise HTTPException(413, TOO_LARGE)
+            return message
+
+        await self.app(scope, counting, send)
+
+
+TOO_LARGE = f"a body must have at most {MAX_BODY_BYTES:,} bytes"
+
+
+def _too_large() -> ASGIApp:
+    return refusal(413, "body_too_large", TOO_LARGE, headers={"Connection": "close"})

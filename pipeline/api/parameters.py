@@ -1,0 +1,123 @@
+"""What a request may say, read as the command line reads it; whatever is wrong with it is told by field."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from pipeline.api.cursor import MAX_LENGTH, read_place
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import SignalType
+from pipeline.domain.status import SignalStatus
+from pipeline.domain.timeframe import Timeframe, parse_instant
+from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
+from pipeline.storage.paging import Place
+
+T = TypeVar("T")
+DEFAULT_LIMIT, MAX_LIMIT = 100, 500
+MAX_PRICE = 1e15  # of the dearest pair in the cheapest currency, with much to spare; the database divides by entries
+# Not blank, and nothing that would forge lines or turn them around where it is shown: controls, separators, directions.
+_FORGING = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+ONE_LINE = rf"^[^{_FORGING}]*[^{_FORGING}\s][^{_FORGING}]*$"
+SOURCES = {"ml": "ml_model"}  # the name of a kind in requests -> the name of its source in rows
+
+
+def _read_by(parse: Callable[[str], T]) -> BeforeValidator:
+    """Text read by one of our parsers, whose errors become errors of the field."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError("must be text")  # noqa: TRY004 - the one error that pydantic tells by field
+        try:
+            return parse(value)
+        except DataContractError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(read)
+
+
+def _text(**schema: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+def _source_group(value: Any) -> Any:
+    return SOURCES.get(value, value) if isinstance(value, str) else value
+
+
+Symbol = Annotated[
+    str, _read_by(parse_symbol), _text(maxLength=40, description="BTC/USDT, BTCUSDT, BTC-USDT or btc_usdt")
+]
+Instant = Annotated[
+    datetime, _read_by(parse_instant), _text(format="date-time", description="ISO 8601; UTC without an offset")
+]
+Exchange = Annotated[str, Field(pattern=EXCHANGE_PATTERN, max_length=40)]
+SourceGroup = Annotated[
+    Literal["technical", "ml_model", "sentiment", "multi"],
+    BeforeValidator(_source_group),
+    _text(enum=["technical", "ml", "ml_model", "sentiment", "multi"]),
+]
+# Checked here and read by `ActiveFilters.after`: the framework takes every tuple for a parameter of several values.
+Cursor = Annotated[str, _read_by(lambda cursor: read_place(cursor) and cursor), _text(maxLength=MAX_LENGTH)]
+
+
+class _Strict(BaseModel):
+    """What is misspelt is refused, and not left out: a filter that filters nothing is worse than an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ActiveFilters(_Strict):
+    """Which active signals are wanted, and how many at a time."""
+
+    symbol: Symbol | None = Field(None, description="only of this symbol: BTC/USDT, BTCUSDT, BTC-USDT")
+    signal_type: SignalType | None = Field(None, description="only BUY, SELL or ALERT")
+    min_confidence: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="only of this confidence or more, 0 to 1"
+    )
+    source: SourceGroup | None = Field(
+        None, description="only of this source; multi are signals of several, ml is ml_model"
+    )
+    timeframe: Timeframe | None = Field(None, description="only of bars of this duration")
+    exchange: Exchange | None = Field(None, description="only of this exchange; the settings' by default")
+    since: Instant | None = Field(None, description="only of this close or later (created_at)")
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="at most so many in one answer")
+    cursor: Cursor | None = Field(None, description="next_cursor of the answer before: what follows it")
+
+    @property
+    def after(self) -> Place | None:
+        """The place behind which the page begins; None for the first page."""
+        return None if self.cursor is None else read_place(self.cursor)
+
+
+class PerformanceWindow(_Strict):
+    """Which signals are summed up."""
+
+    timeframe: Literal["24h", "7d", "30d"] = Field("7d", description="of the last day, week or month, by close")
+    exchange: Exchange | None = Field(None, description="of this exchange; the settings' by default")
+
+
+class Execution(_Strict):
+    """Somebody acted on the signal."""
+
+    status: Literal[SignalStatus.EXECUTED]
+    price: float = Field(gt=0, le=MAX_PRICE, allow_inf_nan=False, strict=True, description="in the quote currency")
+    at: Instant | None = Field(None, description="when; now by default. From the signal's close to before its expiry")
+
+
+class Invalidation(_Strict):
+    """The signal is taken back, for good."""
+
+    status: Literal[SignalStatus.INVALIDATED]
+    reason: str = Field(
+        max_length=500, pattern=ONE_LINE, strict=True, description="why, in one line; it is kept with the signal"
+    )
+
+
+class NoChange(_Strict):
+    """What nobody may ask for: nothing becomes ACTIVE again, and signals expire by themselves. Always a conflict."""
+
+    status: Literal[SignalStatus.ACTIVE, SignalStatus.EXPIRED]
+
+
+StatusChange = Annotated[Execution | Invalidation | NoChange, Field(discriminator="status")]

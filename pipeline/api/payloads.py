@@ -1,0 +1,209 @@
+"""What the API answers, field by field: these models are the OpenAPI document, and every answer is held to them.
+
+Names, order and types are the description's. Instants are ISO 8601 in UTC with ``Z``; what is unknown is null.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from pipeline.domain.signal import SignalType
+from pipeline.domain.status import SignalStatus
+from pipeline.domain.timeframe import Timeframe
+
+
+class FieldError(BaseModel):
+    """One value that is wrong."""
+
+    field: str = Field(description="where it stands: query.limit, path.signal_id, body.price")
+    message: str
+
+
+class Error(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="a word to decide by, such as illegal_transition")
+    message: str = Field(description="a sentence for people")
+    fields: list[FieldError] | None = Field(None, description="of invalid_request: every value that is wrong")
+    status: SignalStatus | None = Field(None, description="of illegal_transition: the status that stands")
+    reference: str | None = Field(None, description="of internal_error: what the server's log has it under")
+
+
+class ErrorAnswer(BaseModel):
+    """Any answer with a status of 400 or more; what does not apply to an error is left out."""
+
+    success: Literal[False] = False
+    error: Error
+
+
+# What a signal in a list and one in full have in common.
+Symbol = Annotated[str, Field(description="as ccxt writes it")]
+Share = Annotated[float, Field(description="0 to 1")]
+Sources = Annotated[str, Field(description="technical, ml_model, sentiment, or several of them with a comma between")]
+Words = Annotated[str, Field(description="the advice in words")]
+Entry = Annotated[float | None, Field(description="the close, in the quote currency")]
+Close = Annotated[datetime, Field(description="the close that it was computed from")]
+Expiry = Annotated[datetime, Field(description="from this instant on it is void")]
+
+
+class ActiveSignal(BaseModel):
+    """An active signal in a list."""
+
+    signal_id: UUID
+    symbol: Symbol
+    signal_type: SignalType
+    strength: Share
+    confidence: Share
+    source: Sources
+    description: Words
+    entry_price: Entry
+    created_at: Close
+    expires_at: Expiry
+
+
+class ActiveAnswer(BaseModel):
+    """Signals that are active now, strongest first."""
+
+    success: Literal[True] = True
+    count: int = Field(description="signals in this answer")
+    signals: list[ActiveSignal]
+    next_cursor: str | None = Field(description="asks for what follows; null where nothing does")
+
+
+class SignalDetail(BaseModel):
+    """Everything that a signal says, and what became of it."""
+
+    signal_id: UUID
+    symbol: Symbol
+    signal_type: SignalType
+    strength: Share
+    confidence: Share
+    source: Sources
+    strategy: str = Field(description="MULTI_STRATEGY where several agree")
+    description: Words
+    entry_price: Entry
+    target_prices: dict[str, float] | None = Field(description="tp1 to tp3; null for an ALERT")
+    stop_loss_price: float | None = Field(description="null for an ALERT")
+    timeframe: Timeframe
+    created_at: Close
+    expires_at: Expiry
+    status: SignalStatus
+    executed_at: datetime | None
+    execution_price: float | None
+    profit_loss: float | None = Field(description="of the execution against the entry, a fraction, before fees")
+    metadata: dict[str, Any] = Field(description="component_signals, sources, raw_data, components and more")
+
+
+class SignalAnswer(BaseModel):
+    """One signal."""
+
+    success: Literal[True] = True
+    signal: SignalDetail
+
+
+class SourcePerformance(BaseModel):
+    """Executed and expired signals of one source."""
+
+    total: int
+    executed: int
+    expired: int
+    avg_profit_loss: float = Field(description="a fraction; 0 where no profit is known")
+    win_rate: float = Field(description="of the executed ones with a known profit; 0 where there is none")
+
+
+class BySource(BaseModel):
+    """The same figures of each source; multi are signals of several."""
+
+    technical: SourcePerformance
+    ml_model: SourcePerformance
+    sentiment: SourcePerformance
+    multi: SourcePerformance
+
+
+class Outcomes(BaseModel):
+    """What following every BUY and SELL would have brought, executed or not, after costs: the newest stored report."""
+
+    exchange: str
+    horizon: str
+    started_at: datetime
+    as_of: datetime = Field(description="when the report was made; it is made every hour, or day for 7d and 30d")
+    outcomes: int = Field(description="signals whose outcome was known")
+    pending: int = Field(description="signals that waited for candles")
+    wins: int = Field(description="outcomes with a net return above 0")
+    hit_rate: float | None = Field(description="wins of those that could be entered")
+    hit_low: float | None = Field(description="lower end of its 95 % interval")
+    hit_high: float | None = Field(description="upper end of its 95 % interval")
+    mean_return: float | None = Field(description="net, a fraction")
+    median_return: float | None
+    profit_factor: float | None
+    expectancy_r: float | None = Field(description="mean net return in units of the planned risk")
+    information_coefficient: float | None
+    max_drawdown: float | None
+    total_return: float | None
+    ladder_return: float | None
+    long_return: float | None
+    random_return: float | None = Field(description="what entries at random brought instead")
+    excess_return: float | None = Field(description="mean net return above that")
+    p_value: float | None = Field(description="how likely entries at random would have done as well")
+
+
+class Performance(BaseModel):
+    """What was executed, counted now, and what all advice was worth."""
+
+    timeframe: Literal["24h", "7d", "30d"]
+    total_signals: int = Field(description="executed and expired ones, by close; ALERTs among them")
+    executed_signals: int
+    expired_signals: int
+    execution_rate: float = Field(description="executed ones of those that could be, ALERTs aside")
+    profitable_signals: int
+    losing_signals: int = Field(description="a profit of exactly 0 among them")
+    win_rate: float = Field(description="profitable ones of the executed ones with a known profit; 0 without any")
+    avg_profit_loss: float = Field(description="a fraction; 0 where no profit is known")
+    by_source: BySource
+    outcomes: Outcomes | None = Field(description="null where no report is stored yet, or several exchanges are meant")
+
+
+class PerformanceAnswer(BaseModel):
+    """How signals did."""
+
+    success: Literal[True] = True
+    performance: Performance
+
+
+class ExplanationAnswer(BaseModel):
+    """Why there was a signal: what `signals explain --json` prints of its bar."""
+
+    success: Literal[True] = True
+    explanation: dict[str, Any]
+
+
+class SeriesAge(BaseModel):
+    """How new the newest candle of an exchange and timeframe is."""
+
+    exchange: str
+    timeframe: Timeframe
+    newest_close_at: datetime
+    age_seconds: float
+    missing_bars: int = Field(description="bars that have closed since")
+    is_stale: bool = Field(description="older than two bars and five minutes: nothing is made of it")
+
+
+class DatabaseHealth(BaseModel):
+    """The database that answered."""
+
+    is_reachable: Literal[True] = True
+    schema_revision: str
+    server_version: str
+
+
+class HealthAnswer(BaseModel):
+    """The service works; old candles are told, and no failure of the service."""
+
+    success: Literal[True] = True
+    status: Literal["ok"] = "ok"
+    as_of: datetime
+    version: str = Field(description="of this software")
+    database: DatabaseHealth
+    newest_closes: list[SeriesAge]

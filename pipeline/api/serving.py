@@ -1,0 +1,81 @@
+"""The application as a server of this process: a port of a loopback address, until INT or TERM."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+from fastapi import FastAPI
+
+from pipeline.api.guards import is_loopback
+from pipeline.domain.errors import ConfigurationError, OperatorError
+
+GRACE_S = 5  # for requests that are being answered when it ends
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; 0 is any free port.
+
+    Raises
+    ------
+    ConfigurationError
+        The host is not a loopback address: whoever reaches the API may execute signals, and it asks for no key yet.
+    OperatorError
+        The port is taken, or not for this user.
+    """
+    if not is_loopback(host):
+        raise ConfigurationError(
+            f"host must be a loopback address such as 127.0.0.1 as long as the API has no keys, was {host!r}: anybody "
+            "who reaches it may execute signals; a tunnel (ssh -L) or a proxy that asks who is there leads to it"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OperatorError(f"port {port} of {host} cannot be used: {why}; --port takes another") from error
+
+
+def serve(app: FastAPI, listener: socket.socket, *, on_ready: Callable[[str], None]) -> None:
+    """Answer requests until INT or TERM; those that are being answered then have `GRACE_S` seconds.
+
+    ``on_ready`` is given the URL when the first request can come. Requests and errors are logged to stderr.
+    """
+    logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
+    logging.getLogger("pipeline.api").setLevel(logging.INFO)
+    server = Server(app, url_of(listener), on_ready)
+    with suppress(KeyboardInterrupt, SystemExit):  # uvicorn ends in order, then raises what ended it once more
+        server.run(sockets=[listener])
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a socket that listens is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own logs and its belief in headers of proxies; says when it is ready."""
+
+    def __init__(self, app: FastAPI, url: str, on_ready: Callable[[str], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+                lifespan="off",
+                ws="none",
+            )
+        )
+        self._url, self._on_ready = url, on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell where."""
+        await super().startup(sockets)
+        self._on_ready(self._url)

@@ -1,0 +1,162 @@
+"""Routes of signals: those that are active, one in full, why it is there, its picture, and what became of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Query
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy import Connection, RowMapping
+
+from pipeline.api.cursor import written
+from pipeline.api.dependencies import Served, Service
+from pipeline.api.errors import NotFoundError
+from pipeline.api.parameters import ActiveFilters, Execution, Invalidation, StatusChange
+from pipeline.api.payloads import ActiveAnswer, ActiveSignal, ErrorAnswer, ExplanationAnswer, SignalAnswer, SignalDetail
+from pipeline.charting import signal_picture
+from pipeline.domain.errors import IllegalTransitionError, TemporaryError
+from pipeline.domain.signal import Origin
+from pipeline.domain.status import SignalStatus
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
+from pipeline.explaining import explain_bar
+from pipeline.json_values import json_value
+from pipeline.storage.chart_data import stored_chart
+from pipeline.storage.paging import SHOWN, Place, active_page
+from pipeline.storage.queries import SignalFilter, detail, signal_of
+from pipeline.storage.transitions import transition
+from pipeline.storage.universe import exchanges_shown
+
+ACTOR = "api"
+DRAWING_WAIT_S = 5.0
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "no signal has this id"}}
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": ErrorAnswer, "description": "the signal's status does not allow it; `status` is the one that stands"}
+}
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "the picture"}
+}
+
+router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
+
+
+@router.get("/active")
+def active_signals(service: Served, filters: Annotated[ActiveFilters, Query()]) -> ActiveAnswer:
+    """Live signals that are active now, strongest first, as `signals list` shows them."""
+    with service.database.begin() as conn:
+        exchanges = exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
+        wanted = SignalFilter(
+            as_of=service.clock(),
+            symbol=filters.symbol,
+            exchanges=exchanges,
+            timeframe=filters.timeframe,
+            signal_type=filters.signal_type,
+            source_group=filters.source,
+            min_confidence=filters.min_confidence,
+            since=filters.since,
+            is_by_calibrated=service.settings.calibration.ranks_signals,
+            limit=filters.limit + 1,  # one more tells whether anything follows
+        )
+        found = active_page(conn, wanted, after=filters.after)
+    page = found[: filters.limit]
+    return ActiveAnswer(
+        count=len(page),
+        signals=[ActiveSignal(signal_id=row["id"], **{name: row[name] for name in SHOWN}) for row in page],
+        next_cursor=written(Place.of(page[-1])) if len(found) > len(page) else None,
+    )
+
+
+@router.get("/{signal_id}", responses=UNKNOWN)
+def signal_detail(service: Served, signal_id: UUID) -> SignalAnswer:
+    """One signal in full, of whatever status, origin and scope."""
+    return _answer(_stored(service, signal_id))
+
+
+@router.get("/{signal_id}/explain", response_model=ExplanationAnswer, responses=UNKNOWN)
+def signal_explanation(service: Served, signal_id: UUID) -> JSONResponse:
+    """Why there is this signal: what each strategy asked and found, risk, exposure, sums, prices.
+
+    It is judged anew from what is stored, by the settings of the time; `differences` are told.
+    """
+    signal = _stored(service, signal_id)
+    found = explain_bar(
+        service.database,
+        service.settings,
+        SeriesKey(signal["exchange"], signal["symbol"], Timeframe(signal["timeframe"])),
+        as_of=service.clock(),
+        at=signal["created_at"],
+        origin=Origin(signal["origin"]),
+        scope=signal["scope"],
+        profile=signal["profile"],
+    )
+    return JSONResponse({"success": True, "explanation": json_value(found.as_dict())})
+
+
+@router.get("/{signal_id}/chart", response_class=Response, responses=UNKNOWN | PICTURE)
+def signal_chart(service: Served, signal_id: UUID) -> Response:
+    """A picture of the signal among the bars around it: the one that is kept, else one that is drawn now."""
+    with service.database.begin() as conn:
+        signal, picture = _of(conn, signal_id), stored_chart(conn, signal_id)
+    if picture is None:
+        with _drawing():
+            picture = signal_picture(service.database, dict(signal), service.clock())
+    return Response(picture, media_type="image/png")
+
+
+@router.patch("/{signal_id}/status", responses=UNKNOWN | CONFLICT)
+def change_status(service: Served, signal_id: UUID, change: Annotated[StatusChange, Body()]) -> SignalAnswer:
+    """Say that a signal was executed, or take it back.
+
+    The same execution again changes nothing and is fine; anything else that has ended stays as it is. Of two who want
+    the same signal one wins.
+    """
+    with service.database.begin() as conn:
+        if isinstance(change, Execution):
+            before = transition(conn, signal_id, change.status, actor=ACTOR, at=change.at, price=change.price)
+        elif isinstance(change, Invalidation):
+            before = transition(conn, signal_id, change.status, actor=ACTOR, reason=change.reason)
+        else:
+            raise _refusal(_of(conn, signal_id), change.status)
+        if before is None:
+            raise NotFoundError(signal_id)
+        return _answer(_of(conn, signal_id))
+
+
+_ONE_DRAWS = Lock()  # matplotlib's settings are the process's, and each picture takes a processor
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """Let one request draw at a time; the others wait, but not for long: they would keep the threads from all else."""
+    if not _ONE_DRAWS.acquire(timeout=DRAWING_WAIT_S):
+        raise TemporaryError(f"other pictures were being drawn for {DRAWING_WAIT_S:.0f} s")
+    try:
+        yield
+    finally:
+        _ONE_DRAWS.release()
+
+
+def _stored(service: Service, signal_id: UUID) -> RowMapping:
+    with service.database.begin() as conn:
+        return _of(conn, signal_id)
+
+
+def _of(conn: Connection, signal_id: UUID) -> RowMapping:
+    signal = signal_of(conn, signal_id)
+    if signal is None:
+        raise NotFoundError(signal_id)
+    return signal
+
+
+def _refusal(signal: RowMapping, wanted: SignalStatus) -> IllegalTransitionError:
+    """What nobody may ask for, whatever the signal's status."""
+    message = (
+        f"signal {signal['id']} is {signal['status']}: only EXECUTED and INVALIDATED can be asked for, not {wanted}"
+    )
+    return IllegalTransitionError(message, signal["status"])
+
+
+def _answer(signal: RowMapping) -> SignalAnswer:
+    return SignalAnswer(signal=SignalDetail(**detail(signal)))

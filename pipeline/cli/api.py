@@ -1,0 +1,38 @@
+"""`signals api`: the REST API in a process of its own."""
+
+import click
+
+from pipeline.cli.session import open_database
+from pipeline.settings import load_settings
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 3001
+
+
+@click.command("api")
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="A loopback address; no other, without keys.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Where it listens."
+)
+def api_command(host: str, port: int) -> None:
+    """Serve the REST API until Ctrl-C.
+
+    Signals, why they are there, their pictures, how they did, and what became of them, for bots and pages; beside them
+    /health and /metrics. Only this machine reaches it, and only under a loopback name. /docs shows every route and
+    tries them out. Requests and errors are logged to stderr.
+
+    \b
+    Examples:
+      signals api
+      signals api --port 8080 2>> api.log
+      curl http://127.0.0.1:3001/api/v1/ai/trading-signals/active
+    """
+    from pipeline.api.application import build_application
+    from pipeline.api.serving import listen, serve
+
+    settings = load_settings()
+    with listen(host, port) as listener, open_database(settings) as database:
+        serve(build_application(database, settings), listener, on_ready=_ready)
+
+
+def _ready(url: str) -> None:
+    click.echo(f"REST API    {url}\ndocs        {url}/docs\nstop with   Ctrl-C")

@@ -1,0 +1,52 @@
+"""The API on a port of this machine, in a thread of the test's process, over a real database."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from pipeline.api.application import build_application
+from pipeline.api.serving import Server, listen, url_of
+from pipeline.settings import load_settings
+from pipeline.storage.database import Database
+
+SIGNALS = "/api/v1/ai/trading-signals"
+
+
+@contextmanager
+def an_api(
+    database: Database, *, at: datetime | None = None, settings: dict[str, Any] | None = None
+) -> Iterator[httpx.Client]:
+    """A client of a server that answers from ``database``; its clock stands still at ``at``, if given."""
+    clock: Callable[[], datetime] = (lambda: datetime.now(UTC)) if at is None else (lambda: at)
+    app = build_application(database, load_settings({"market.source": "files", **(settings or {})}), clock=clock)
+    is_ready = threading.Event()
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(app, url_of(listener), lambda url: is_ready.set())
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        assert is_ready.wait(30)
+        try:
+            with httpx.Client(base_url=url_of(listener), timeout=60) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """What an answer says of its error, after a look at its status and shape."""
+    body = answer.json()
+    assert (answer.status_code, body["success"], body["error"]["code"]) == (status, False, code), answer.text
+    assert set(body) == {"success", "error"}
+    assert isinstance(body["error"]["message"], str)
+    error: dict[str, Any] = body["error"]
+    return error
+
+
+def wrong_fields(answer: httpx.Response) -> set[str]:
+    """The fields that a 422 is about."""
+    return {each["field"] for each in refused(answer, 422, "invalid_request")["fields"]}
