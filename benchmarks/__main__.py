@@ -14,7 +14,7 @@ def main() -> int:
     parser.add_argument(
         "groups",
         nargs="*",
-        help="start-up memory texts tick training history replay explain curve; none: all, and the page",
+        help="start-up memory texts tick training history replay explain lifecycle outcomes curve; none: all, a page",
     )
     parser.add_argument("--case", help="measure one case in this process and print its figures")
     parser.add_argument(

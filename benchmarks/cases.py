@@ -3,8 +3,10 @@
 from benchmarks.explain import explanations
 from benchmarks.floor import floor
 from benchmarks.in_memory import beside_peers, in_memory
+from benchmarks.lifecycle import sweeps
 from benchmarks.measurement import Case
 from benchmarks.models import publish_models, train_two_years
+from benchmarks.outcomes import judging, month
 from benchmarks.profiling import profile
 from benchmarks.replay_year import replay_year
 from benchmarks.start_up import importing
@@ -23,6 +25,9 @@ CASES: dict[str, Case] = {
     "stages": stages,
     "dagster_runs": dagster_runs,
     "explanations": explanations,
+    "judging": judging,
+    "month": month,
+    "sweeps": sweeps,
     "floor": floor,
     "profile": profile,
     "in_memory": in_memory,

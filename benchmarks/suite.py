@@ -18,6 +18,9 @@ from pipeline.storage.server import embedded_server
 
 SYMBOLS = 500
 TEXTS_A_DAY = 3_000
+JUDGED, JUDGED_BARS = 100_000, 200  # signals without an outcome; bars of each series
+REPORTED = 1_000_000  # signals of a month
+SWEPT, SWEPT_BARS = 100_000, 200  # signals that expire at once; bars of each series
 CURVE = (50, 2_000)  # and the 500 between them
 AGED_SYMBOLS = 100  # both tables ten times as long fit a small disk
 PROFILE = ROOT / "benchmarks" / "profiles" / "tick.txt"
@@ -186,6 +189,43 @@ def _explain(home: Path) -> list[Row]:
     ]
 
 
+def _outcomes(home: Path) -> list[Row]:
+    stored = {"name": "outcomes"}
+    in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=JUDGED_BARS)
+    found = in_own_process("judging", home, **stored, n_signals=JUDGED, n_bars=JUDGED_BARS)
+    in_own_process("load", home, name="month", n_symbols=SYMBOLS, n_bars=2)
+    month = in_own_process("month", home, name="month", n_signals=REPORTED)
+    return [
+        at_most(
+            f"outcomes of {found['signals']:,} signals at three horizons", found["seconds"], 20.0, "s", found["peak"]
+        ),
+        told("... processor time, Python + database", _used(found)),
+        told("... once more, with nothing new", f"{1_000 * found['again_s']:.0f} ms"),
+        at_most(f"report of 30 days over {month['signals']:,} signals", month["seconds"], 2.0, "s", month["peak"]),
+        told("... processor time, Python + database", _used(month)),
+    ]
+
+
+def _lifecycle(home: Path) -> list[Row]:
+    stored = {"name": "lifecycle"}
+    in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=SWEPT_BARS)
+    found = in_own_process("sweeps", home, **stored, n_signals=SWEPT, n_bars=SWEPT_BARS)
+    return [
+        at_most(
+            f"expiring {found['expired']:,} signals with their events, {found['events']:,} in the end",
+            found["seconds"],
+            2.0,
+            "s",
+            found["peak"],
+        ),
+        told("... processor time, Python + database", _used(found)),
+        told(
+            f"stops and opposites of {found['standing']:,} signals that stand, in every tick",
+            f"{1_000 * found['look_up_s']:.1f} ms",
+        ),
+    ]
+
+
 def _processor(found: Figures) -> float:
     return float(found["python_s"] + found["server_s"])
 
@@ -203,5 +243,7 @@ GROUPS: dict[str, Callable[[Path], list[Row]]] = {
     "history": _aged,
     "replay": _replay,
     "explain": _explain,
+    "outcomes": _outcomes,
+    "lifecycle": _lifecycle,
     "curve": _curve,
 }
