@@ -222,14 +222,15 @@ def test_f49_of_two_transactions_in_a_real_deadlock_both_succeed(database):
 
 @pytest.mark.parametrize("limit", ["lock_timeout", "statement_timeout"])
 def test_f49_a_step_that_runs_into_a_real_timeout_is_done_again(next_tick, address, limit):
-    told(address, f"ALTER DATABASE {address.database} SET {limit} = '300ms'")
+    told(address, f"ALTER DATABASE {address.database} SET {limit} = '600ms'")
 
     with locked(address, "trading_signals") as release:
-        timer = threading.Timer(1.5, release)
+        timer = threading.Timer(2, release)
         timer.start()
         do(address, NEXT_TICK)
         timer.join()
 
+    told(address, f"ALTER DATABASE {address.database} RESET {limit}")  # or it would end the reading of all rows too
     assert digest(address) == next_tick.course.end
 
 

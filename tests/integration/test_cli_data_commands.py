@@ -276,7 +276,7 @@ def two_markets(database: Database) -> None:
 def exchanges_of(signals: Signals, *arguments: str) -> list[str]:
     """The exchanges of the signals that a list prints."""
     rows = signals("list", *arguments).out.splitlines()[1:]
-    return sorted(words(row)[-3] for row in rows)
+    return sorted(word for row in rows for word in words(row) if word in {"binance", "kraken", "simulated"})
 
 
 @pytest.mark.parametrize(
