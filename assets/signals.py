@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -29,8 +30,9 @@ from pipeline.storage.candidates import (
 )
 from pipeline.storage.database import Database
 from pipeline.storage.drift import record_drift
+from pipeline.storage.endings import end_standing, invalidate_delisted
 from pipeline.storage.passes import latency_of, record_passes
-from pipeline.storage.signals import invalidate_delisted, read_bars, store_live, store_replayed
+from pipeline.storage.signals import read_bars, store_live, store_replayed
 from pipeline.storage.spans import groups_of, move_watermarks, split
 from resources.clock import ClockResource
 
@@ -216,7 +218,8 @@ def trading_signals(
             progress.report("trading_signals", done, len(profiles))
             kept = read_kept(conn, spans, occasion.origin, occasion.scope, profile.name)
             finished = finish(kept, bars, profile, rules)
-            store = store_live if is_live else store_replayed
+            as_live = partial(store_live, lifecycle=settings.lifecycle, calibration=settings.calibration.rules)
+            store = as_live if is_live else store_replayed
             stored = store(conn, spans, finished, profile.name, occasion, as_of)
             for name in ("written", "duplicates", "removed", "invalidated", "expired"):
                 totals[name] += getattr(stored, name)
@@ -224,6 +227,7 @@ def trading_signals(
                 totals["drift"] += record_drift(conn, spans, occasion.scope, profile.name)
             best += finished
         if is_live:
+            totals["invalidated"] += end_standing(conn, as_of, settings.lifecycle)
             totals["invalidated"] += invalidate_delisted(conn, as_of)
             record_passes(conn, context.run.run_id, spans)
             move_watermarks(conn, "trading_signals", spans)

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.charts.building import build_scene
+from pipeline.charts.png import SMALL, draw_png
 from pipeline.charts.scene import Scene
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
@@ -25,6 +26,7 @@ from pipeline.storage.universe import unknown_series
 DEFAULT_BARS = 150
 MOST_BARS = 100_000  # a page of more takes a browser minutes, a picture has 1,600 pixels
 SIGNAL_BARS = 90  # of a small picture of one signal
+BARS_AFTER = 30  # its expiry, in a picture that is drawn when somebody asks
 FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)  # after every close
 
 
@@ -85,6 +87,16 @@ def signal_scene(database: Database, signal: Mapping[str, Any], until: datetime)
         profile=signal["profile"],
     )
     return build_scene(material, focus=signal["id"])
+
+
+def signal_picture(database: Database, signal: Mapping[str, Any], as_of: datetime) -> bytes:
+    """A picture of one stored signal, a PNG of 900 by 520 pixels like those that are kept in `signal_charts`.
+
+    It ends some bars after the signal's expiry, or at ``as_of`` if that is earlier: of an old signal nobody wants the
+    years since. ``signal`` is a row of `trading_signals`. Raises what `signal_scene` does.
+    """
+    until = signal["expires_at"] + BARS_AFTER * Timeframe(signal["timeframe"]).duration
+    return draw_png(signal_scene(database, signal, min(until, as_of)), SMALL)
 
 
 def _range(

@@ -65,6 +65,11 @@ from pipeline.strategies.checks import value_at
 from pipeline.strategies.columns import PREDICTION
 from pipeline.strategies.registry import STRATEGIES
 
+STORED_SIGNAL = (  # what is told of one
+    *("id", "signal_type", "revision", "status", "ended_at", "ended_by", "end_reason"),
+    *("calibrated_confidence", "uncalibrated_because"),
+)
+
 
 def explain_bar(
     database: Database,
@@ -134,9 +139,7 @@ def explain_bar(
             profile=profile,
             candidates=len(mine.candidates),
             decisions=len(mine.decisions),
-            signals=tuple(
-                {name: row[name] for name in ("id", "signal_type", "revision", "status")} for row in mine.signals
-            ),
+            signals=tuple({name: row[name] for name in STORED_SIGNAL} for row in mine.signals),
             others=_other_occasions(rows, chosen, scope),
             live_pass_at=passed_at,
         ),

@@ -10,6 +10,9 @@ from datetime import datetime
 from math import inf, isfinite, isnan
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.signal import SignalType, check_aware
 from pipeline.domain.timeframe import Timeframe
@@ -126,7 +129,24 @@ def expiry(close_at: datetime, timeframe: Timeframe, bars: Mapping[Timeframe, in
     A signal is active at t if ``created_at <= t < expiry``: with one bar it ends just as the next is judged.
     """
     check_aware("close_at", close_at)
+    return close_at + expiry_bars(timeframe, bars) * timeframe.duration
+
+
+def expiry_bars(timeframe: Timeframe, bars: Mapping[Timeframe, int] = EXPIRY_BARS) -> int:
+    """How many bars advice of a timeframe stands."""
     count = bars.get(timeframe, 1)
     if count < 1:
         raise ConfigurationError(f"expiry bars of {timeframe} must be 1 or more, was {count}")
-    return close_at + count * timeframe.duration
+    return count
+
+
+def stop_distances(
+    close: npt.NDArray[np.float64],
+    atr: npt.NDArray[np.float64],
+    multiple: float | npt.NDArray[np.float64],
+    rules: PriceRules = HOUSE_RULES,
+) -> npt.NDArray[np.float64]:
+    """R in quote currency, as `prices` takes it, for many bars at once; NaN in ``atr`` is an unknown range."""
+    bounded = np.clip(multiple * atr, rules.min_risk * close, rules.max_risk * close)
+    distances: npt.NDArray[np.float64] = np.where(np.isnan(atr), rules.risk_without_atr * close, bounded)
+    return distances

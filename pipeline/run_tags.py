@@ -10,6 +10,7 @@ from pipeline.domain.signal import Origin
 CHAIN_JOB = "generate_signals"
 TRAINING_JOB = "train_models"
 TEXT_JOB = "ingest_text"
+RETENTION_JOB = "retention"
 CHAIN_SCHEDULE = "signals_at_every_close"
 
 AS_OF = "signals/as_of"

@@ -39,14 +39,17 @@ from pipeline.risk.exposure import POSITION_SIZE
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings_errors import PREFIX as PREFIX
 from pipeline.settings_errors import explain, meant, sections_of, settings_within, variable_of
+from pipeline.settings_outcomes import CalibrationSettings, OutcomeSettings
 from pipeline.settings_sections import (
     AggregationSettings,
     ChartSettings,
     ContextSettings,
     ExpirySettings,
+    LifecycleSettings,
     MarketSettings,
     ModelSettings,
     Real,
+    RetentionSettings,
     ScheduleSettings,
     TrainingSettings,
 )
@@ -77,10 +80,14 @@ class Settings(BaseSettings):
     context: ContextSettings = ContextSettings()
     aggregation: AggregationSettings = AggregationSettings()
     expiry: ExpirySettings = ExpirySettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     models: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     charts: ChartSettings = ChartSettings()
+    retention: RetentionSettings = RetentionSettings()
     texts: TextSettings = TextSettings()
     sentiment: SentimentSettings = SentimentSettings()
 

@@ -26,7 +26,7 @@ SIMULATED_SYMBOLS = (
 )
 
 
-def _split(value: object) -> object:
+def split_names(value: object) -> object:
     """A comma-separated text, or a list as JSON: as environment variables give lists."""
     if not isinstance(value, str):
         return value
@@ -59,7 +59,7 @@ def _not_a_truth_value(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
 Real = Annotated[float, BeforeValidator(_not_a_truth_value)]
 Symbol = Annotated[str, AfterValidator(_as_value_error(parse_symbol))]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_names)]
 TimeframeName = Annotated[Timeframe, BeforeValidator(_as_value_error(parse_timeframe))]
 
 
@@ -75,8 +75,8 @@ class MarketSettings(Section):
     source: Literal["live", "files", "simulated"] = "simulated"
     exchange: str | None = None  # None: simulated, or the one imported
     exchange_url: str | None = None  # instead of the exchange's own address: a mirror, a proxy, a test
-    symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(_split)] = None  # None: all that is imported
-    timeframes: Annotated[tuple[TimeframeName, ...] | None, BeforeValidator(_split)] = None
+    symbols: Annotated[tuple[Symbol, ...] | None, BeforeValidator(split_names)] = None  # None: all that is imported
+    timeframes: Annotated[tuple[TimeframeName, ...] | None, BeforeValidator(split_names)] = None
     simulation_seed: Whole = 7
 
     @field_validator("exchange")
@@ -168,6 +168,13 @@ class ExpirySettings(Section):
         return {**EXPIRY_BARS, **value}
 
 
+class LifecycleSettings(Section):
+    """What ends a live signal before its expiry, beside people, bots and revised data."""
+
+    invalidate_on_stop: bool = True  # a closed bar that reaches the stop before the expiry
+    opposite_policy: Literal["keep", "invalidate_weaker"] = "keep"  # when a stronger opposite signal comes later
+
+
 class ScheduleSettings(Section):
     """When the chain runs by itself."""
 
@@ -206,3 +213,32 @@ class ChartSettings(Section):
     """Pictures of active signals that are drawn every hour."""
 
     signals: Annotated[Whole, Field(ge=0, le=50)] = 6  # the strongest few; 0 draws none
+
+
+Days = Annotated[Whole, Field(ge=1, le=3650)]
+
+
+class RetentionSettings(Section):
+    """How long what only tells how rows were made is kept; rows themselves are thinned where a number is given."""
+
+    is_enabled: bool = True
+    scheduled_runs_days: Days = 3  # runs that a schedule started and that went well: hundreds a day at a short cadence
+    runs_days: Days = 30  # other runs that went well, ticks, backfills, changes of freshness
+    failed_runs_days: Days = 90  # runs and ticks that failed, or were cancelled
+    log_days: Days = 30  # what runs printed, of those runs too that are kept
+    max_minutes: Annotated[Whole, Field(ge=1, le=100)] = 30  # of a day's work; what is left waits for the next day
+    disk_days: Days = 30  # `signals doctor` warns of a disk that would be full by then
+    live_passes_days: Days | None = None  # None: for ever, as everything else of ours
+    replay_drift_days: Days | None = None
+    candle_quarantine_days: Days | None = None
+    document_quarantine_days: Days | None = None
+
+    @property
+    def thinned(self) -> dict[str, timedelta]:
+        """Tables of ours whose old rows go, and how long each keeps them."""
+        fields = {name: getattr(self, f"{name}_days") for name in THINNABLE}
+        return {name: timedelta(days=days) for name, days in fields.items() if days is not None}
+
+
+# Tables that tell how rows came about, and on which no signal depends.
+THINNABLE = ("live_passes", "replay_drift", "candle_quarantine", "document_quarantine")

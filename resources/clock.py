@@ -12,7 +12,7 @@ from pipeline.domain.timeframe import RESOLUTION, parse_instant
 class ClockResource(dg.ConfigurableResource[None]):
     """Fixes ``as_of`` once per run: the tag, else the scheduled time, else the run's start."""
 
-    def as_of(self, context: dg.AssetExecutionContext) -> datetime:
+    def as_of(self, context: dg.AssetExecutionContext | dg.OpExecutionContext) -> datetime:
         """Closes after this instant are not processed."""
         tags = context.run.tags
         text = tags.get(run_tags.AS_OF) or tags.get(run_tags.SCHEDULED)

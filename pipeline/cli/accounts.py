@@ -8,10 +8,11 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from pipeline.cli.display import Column, iso, json_text, remark, show_table
+from pipeline.cli.display import Column, remark, show_table
 from pipeline.cli.parameters import INSTANT, SYMBOL
 from pipeline.cli.position_files import HEADER, read_position_file
 from pipeline.cli.session import open_database
+from pipeline.json_values import iso, json_text
 from pipeline.risk.exposure import Position
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import Settings, load_settings

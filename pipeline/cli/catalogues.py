@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.display import Column, as_text, json_text, remark, share, show_table
+from pipeline.cli.display import Column, as_text, remark, share, show_table
+from pipeline.json_values import json_text
 
 STRATEGY_COLUMNS = (
     Column(title="strategy"),

@@ -11,9 +11,9 @@ from pipeline.charting import DEFAULT_BARS, series_scene
 from pipeline.charts.html import draw_html
 from pipeline.charts.png import draw_png
 from pipeline.cli.display import remark
+from pipeline.cli.output_files import OutputType, write_file
 from pipeline.cli.parameters import EXCHANGE, INSTANT, SYMBOL, TIMEFRAME, WRITTEN_DAY, InstantType
 from pipeline.cli.session import open_database
-from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
@@ -36,23 +36,6 @@ class EndType(InstantType):
         return instant + timedelta(days=1) if isinstance(value, str) and WRITTEN_DAY.fullmatch(value) else instant
 
 
-class OutputType(click.ParamType[Any]):
-    """A file to write: its ending says what is drawn, its folder exists."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path."""
-        path = Path(value)
-        if path.suffix.lower() not in DRAWN_BY:
-            self.fail(f"must end in .png or .html, was {value!r}", param, ctx)
-        if path.is_dir():
-            self.fail(f"must be a file, {value} is a folder", param, ctx)
-        if not path.parent.is_dir():
-            self.fail(f"must be in a folder that exists, was {value}", param, ctx)
-        return path
-
-
 @click.command("chart")
 @click.argument("symbol", type=SYMBOL)
 @click.argument("timeframe", type=TIMEFRAME)
@@ -62,7 +45,9 @@ class OutputType(click.ParamType[Any]):
 @click.option("--origin", type=click.Choice([o.value for o in Origin]), help="Whose signals; live first by default.")
 @click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help="default, or the name of a replay.")
 @click.option("--profile", default=HOUSE, show_default=True, help="The risk profile whose signals are drawn.")
-@click.option("-o", "--output", type=OutputType(), help="FILE.png, or FILE.html to zoom in; named by the series.")
+@click.option(
+    "-o", "--output", type=OutputType(tuple(DRAWN_BY)), help="FILE.png, or FILE.html to zoom in; named by the series."
+)
 def chart_command(
     symbol: str,
     timeframe: Timeframe,
@@ -100,13 +85,6 @@ def chart_command(
             profile=profile,
         )
     path = output or Path(f"{re.sub('[^A-Z0-9]', '-', symbol)}-{timeframe}.png")
-    _write(path, DRAWN_BY[path.suffix.lower()](scene))
+    write_file(path, DRAWN_BY[path.suffix.lower()](scene))
     remark(scene.subtitle)
     click.echo(path)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigurationError(f"{path} must be a file that can be written: {error.strerror}") from error

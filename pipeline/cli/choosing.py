@@ -2,10 +2,11 @@
 
 import click
 
-from pipeline.cli.display import Column, json_text, price, remark, show_table
+from pipeline.cli.display import Column, price, remark, show_table
 from pipeline.cli.parameters import EXCHANGE
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.universe import parse_symbol
+from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 
 COLUMNS = (

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import click
 from sqlalchemy import RowMapping
 
-from pipeline.cli.display import Column, instant, json_text, remark, share, show_table
+from pipeline.cli.display import Column, instant, remark, share, show_table
 from pipeline.cli.parameters import DAY
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.timeframe import RESOLUTION
+from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 from pipeline.storage.comparison import SignalSet, StrategyDifference, differences, examples, signal_set, stage_sets
 

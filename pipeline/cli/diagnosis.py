@@ -13,6 +13,7 @@ from pipeline.cli.display import instant
 from pipeline.cli.reachability import examine_exchange
 from pipeline.cli.session import open_database
 from pipeline.cli.speaking import examine_models
+from pipeline.cli.storage_growth import disk_problems, storage_of
 from pipeline.cli.text_diagnosis import examine_texts
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.timeframe import Timeframe
@@ -44,6 +45,7 @@ def examine(settings: Settings) -> dict[str, Any]:
                 exchange, problems, wanted = None, [str(error)], []
             models = [] if exchange is None else list_models(conn, exchange=exchange)
             texts = source_states(conn, is_simulated=exchange == SIMULATED_EXCHANGE)
+            storage = storage_of(conn, settings.home)
             unscored = count_unscored(conn, scorer_name(settings.sentiment.scorer))
         timeframes = {_key(row).timeframe for row in series if row["bars"] and _key(row) in wanted}
         asked = sorted(timeframes, key=lambda timeframe: timeframe.duration)
@@ -71,6 +73,7 @@ def examine(settings: Settings) -> dict[str, Any]:
             *_problems(settings, exchange, wanted, series, jumps),
             *silent,
             *refused_keys,
+            *disk_problems(storage, settings),
         ],
         "hints": [*hints, *lacking],
     }

@@ -1,11 +1,10 @@
-"""How the commands show things: tables, numbers, instants, progress, JSON.
+"""How the commands show things: tables, numbers, instants, progress.
 
 On a terminal tables are drawn for its width; elsewhere they are plain aligned text of any width, so that `grep`
 and `awk` can read them. Results go to stdout, progress and remarks to stderr. What is shown is decided by the
 commands.
 """
 
-import json
 import math
 import shutil
 import sys
@@ -13,16 +12,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Protocol
-from uuid import UUID
+from datetime import UTC, datetime
+from typing import Protocol
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from pipeline.json_values import json_text
 
 NOTHING = "-"  # an absent value; a blank cell would shift the columns for `awk`
 WRAPPED_WIDTH = 24  # a column that wraps keeps at least so many characters
@@ -151,39 +150,6 @@ def instant(value: datetime) -> str:
     if value.tzinfo is not None:
         value = value.astimezone(UTC)
     return f"{value:%Y-%m-%d %H:%M}" if not (value.second or value.microsecond) else f"{value:%Y-%m-%d %H:%M:%S}"
-
-
-def iso(value: datetime) -> str:
-    """An instant for programs: ISO 8601 in UTC, ``Z`` at the end."""
-    if value.tzinfo is None:
-        return value.isoformat()
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def json_value(value: Any) -> Any:
-    """A value with nothing in it that JSON does not know; NaN and infinities are null."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str | UUID | timedelta):
-        return str(value)
-    if isinstance(value, Decimal):
-        return json_value(float(value)) if value % 1 or not value.is_finite() else int(value)
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {str(key): json_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [json_value(item) for item in value]
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def json_text(value: Any, indent: int | None = 2) -> str:
-    """A value as JSON."""
-    return json.dumps(json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def remark(text: str) -> None:

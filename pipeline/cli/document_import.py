@@ -16,11 +16,12 @@ from typing import Any
 import click
 
 from pipeline.cli import display
-from pipeline.cli.display import Column, instant, json_text, progress, remark, show_table
+from pipeline.cli.display import Column, instant, progress, remark, show_table
 from pipeline.cli.session import open_database
 from pipeline.domain.document import SOURCE_OF_KIND, Cursor, Provenance, RawDocument, RepositoryEvent, TextSource
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.universe import base_of
+from pipeline.json_values import json_text
 from pipeline.sentiment.scorers import load_scorer
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database

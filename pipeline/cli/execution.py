@@ -108,7 +108,9 @@ def run_chain(
     changes: Mapping[str, str] | None = None,
 ) -> RunReport:
     """One run of `generate_signals`, with its progress on stderr; an error of ours is raised as it was."""
-    run = run_job(instance, CHAIN_JOB, tags, partition_key=partition_key, changes=changes)
+    from pipeline.jobs import CHAIN
+
+    run = run_job(instance, CHAIN_JOB, tags, partition_key=partition_key, changes=changes, assets=CHAIN)
     # Each day of a range reports the same series.
     not_ok = list(run.tables("not_ok").values())
     return RunReport(run.result.run_id, run.seconds, run.numbers(), not_ok[-1] if not_ok else [])

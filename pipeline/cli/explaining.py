@@ -1,12 +1,12 @@
 """`signals explain`: why there was, or was not, a signal on one bar."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from pipeline.cli.display import Column, as_text, instant, json_text, show_table
+from pipeline.cli.display import Column, as_text, instant, show_table
 from pipeline.cli.explained_inputs import FACT, bar_facts, model_facts, show_sentiment
 from pipeline.cli.parameters import EXCHANGE, INSTANT, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
@@ -17,6 +17,7 @@ from pipeline.explain.explanation import Explanation
 from pipeline.explain.judgement import CandidateFinding, ConflictFinding, ExposureFinding
 from pipeline.explain.rules import StrategyFinding, Verdict
 from pipeline.explaining import explain_bar
+from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 from pipeline.storage.accounts import HOUSE
 from pipeline.storage.universe import exchange_meant
@@ -309,10 +310,9 @@ def _show_stored(found: Explanation) -> None:
         ("compared with", f"{stored.origin}, scope {stored.scope}, profile {stored.profile}"),
         ("rows", f"candidates {stored.candidates}, decisions {stored.decisions}, signals {len(stored.signals)}"),
     ]
-    rows += [
-        ("signal", f"{row['signal_type']} {row['status']}, revision {row['revision']}, id {row['id']}")
-        for row in stored.signals
-    ]
+    for row in stored.signals:
+        said = f"{row['signal_type']} {row['status']}, revision {row['revision']}, id {row['id']}{_end(row)}"
+        rows += [("signal", said), ("calibrated", _calibrated(row))]
     if stored.live_pass_at is not None:
         rows.append(("live run", f"processed this close, stored {as_text(stored.live_pass_at)}"))
     if stored.others:
@@ -331,6 +331,22 @@ def _show_stored(found: Explanation) -> None:
             Column(title="now", wraps=True),
         )
         show_table(columns, [(d.table, d.row, d.field, _value(d.stored), _value(d.computed)) for d in differing])
+
+
+def _end(signal: Mapping[str, Any]) -> str:
+    """As of when a stored signal ended, who ended it, and why; nothing while it stands."""
+    if signal["ended_at"] is None:
+        return ""
+    why = "" if signal["end_reason"] is None else f": {signal['end_reason']}"
+    return f", ended {instant(signal['ended_at'])} by {signal['ended_by']}{why}"
+
+
+def _calibrated(signal: Mapping[str, Any]) -> str:
+    """What was known of signals like it when it came, or why nothing was."""
+    value = signal["calibrated_confidence"]
+    if value is None:
+        return f"no calibrated confidence: {signal['uncalibrated_because']}"
+    return f"{100 * value:.1f} % of signals like it had won when it came"
 
 
 def _value(value: Any) -> Any:

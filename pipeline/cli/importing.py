@@ -17,7 +17,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline.cli import display
-from pipeline.cli.display import Column, instant, json_text, progress, remark, show_table
+from pipeline.cli.display import Column, instant, progress, remark, show_table
 from pipeline.cli.document_import import documents
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, SYMBOL, TIMEFRAME
 from pipeline.cli.session import open_database
@@ -25,6 +25,7 @@ from pipeline.domain.context import MarketContext
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
+from pipeline.json_values import json_text
 from pipeline.market.cleaning import Cleaned, clean
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE

@@ -9,6 +9,7 @@ from pipeline.cli.display import Column
 from pipeline.cli.execution import FinishedRun, dagster_instance, run_job
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import SourceUnavailableError
+from pipeline.json_values import json_text
 from pipeline.run_tags import AS_OF, TEXT_JOB
 from pipeline.settings import load_settings
 
@@ -50,7 +51,7 @@ def ingest_command(as_json: bool) -> None:
             "tables": run.numbers(),
             "not_ok": run.tables("not_ok"),
         }
-        click.echo(display.json_text(told))
+        click.echo(json_text(told))
     else:
         show_texts(run)
     _check_is_answered(run)

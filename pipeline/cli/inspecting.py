@@ -10,10 +10,11 @@ from pydantic import BaseModel, SecretStr
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from pipeline.cli.diagnosis import examine
-from pipeline.cli.display import Column, json_text, json_value, remark, show_table
+from pipeline.cli.display import Column, remark, show_table
 from pipeline.cli.parameters import SYMBOL
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import OperatorError
+from pipeline.json_values import json_text, json_value
 from pipeline.settings import PREFIX, Settings, config_file, load_settings
 from pipeline.settings_errors import line_of
 from pipeline.storage.address import DatabaseAddress

@@ -8,11 +8,12 @@ import click
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
 
-from pipeline.cli.display import Column, instant, json_text, price, remark, share, show_table
+from pipeline.cli.display import Column, instant, price, remark, share, show_table
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, SYMBOL
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE, MarketSettings
 from pipeline.storage.queries import (
@@ -40,12 +41,21 @@ COLUMNS = (
     Column(title="stop", is_number=True, is_optional=True),
     Column(title="target 1", is_number=True, is_optional=True),
     Column(title="close (UTC)"),
+    Column(title="id"),
     Column(title="expires", is_optional=True),
     Column(title="exchange", is_optional=True),
     Column(title="strength", is_number=True, is_optional=True),
+    Column(title="calibrated", is_number=True, is_optional=True),
     Column(title="description", wraps=True, is_optional=True),
 )
 STATUS = Column(title="status")
+# Only where signals are shown that have ended.
+ENDS = (
+    Column(title="ended", is_optional=True),
+    Column(title="by", is_optional=True),
+    Column(title="because", is_optional=True),
+)
+ID_DIGITS = 8  # of the id's 32; the commands that take one are content with a beginning
 
 
 @click.command("list")
@@ -87,6 +97,7 @@ def list_command(
             exchanges=exchanges,
             origin=_origin(origin, scope),
             scope=scope or DEFAULT_SCOPE,
+            is_by_calibrated=settings.calibration.ranks_signals,
             has_ended=has_ended,
             limit=limit or (None if as_json else TABLE_LIMIT),
         )
@@ -94,7 +105,7 @@ def list_command(
         n_found = len(found) if limit is None and len(found) < TABLE_LIMIT else count_signals(conn, wanted)
         why_none = None if found else _why_none(conn, wanted)
     if as_json:
-        best_first = sorted(found, key=lambda row: -row["rank_score"])  # stable: equal scores stay in order
+        best_first = sorted(found, key=wanted.merit, reverse=True)  # stable: equal ones stay in order
         click.echo(json_text([detail(row) for row in best_first]))
     elif found:
         show_signals(found, has_status=has_ended)
@@ -136,7 +147,7 @@ def _origin(origin: str | None, scope: str | None) -> Origin | None:
 
 def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
     """Print signals as a table, in the order given."""
-    columns = [*COLUMNS[:5], STATUS, *COLUMNS[5:]] if has_status else list(COLUMNS)
+    columns = [*COLUMNS[:5], STATUS, *COLUMNS[5:], *ENDS] if has_status else list(COLUMNS)
     if len({row["exchange"] for row in found}) > 1:
         columns = [replace(c, is_optional=False) if c.title == "exchange" else c for c in columns]
     rows = []
@@ -152,12 +163,16 @@ def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
             row["stop_loss_price"],
             (row["target_prices"] or {}).get("tp1"),
             instant(row["candle_close_at"]),
+            row["id"].hex[:ID_DIGITS],
             instant(row["expires_at"]),
             row["exchange"],
             share(row["strength"]),
+            None if row["calibrated_confidence"] is None else share(row["calibrated_confidence"]),
             row["description"],
         ]
-        rows.append([*cells[:5], row["status"], *cells[5:]] if has_status else cells)
+        if has_status:
+            cells = [*cells[:5], row["status"], *cells[5:], row["ended_at"], row["ended_by"], row["end_reason"]]
+        rows.append(cells)
     show_table(columns, rows)
 
 

@@ -8,7 +8,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
 
-from pipeline.cli.display import Column, json_text, remark, seconds, show_table
+from pipeline.cli.display import Column, remark, seconds, show_table
 from pipeline.cli.judgement import in_short, overall, show_folds, show_measures
 from pipeline.cli.parameters import EVERY_EXCHANGE, EXCHANGE, TIMEFRAME
 from pipeline.cli.session import open_database
@@ -16,6 +16,7 @@ from pipeline.cli.speaking import EARLIER, NO_REFUSALS, NOW, Refusals, refusals,
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.domain.model import ModelKind, ModelStatus, short_id
 from pipeline.domain.timeframe import Timeframe
+from pipeline.json_values import json_text
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_sections import MarketSettings
 from pipeline.storage.models import list_models, read_evaluations, retire

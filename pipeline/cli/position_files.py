@@ -8,10 +8,10 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.cli.display import iso
 from pipeline.domain.errors import DataContractError, UnreadableFileError
 from pipeline.domain.timeframe import parse_instant
 from pipeline.domain.universe import parse_symbol
+from pipeline.json_values import iso
 from pipeline.risk.exposure import Position
 
 HEADER = ("symbol", "weight", "valid_from", "valid_to")

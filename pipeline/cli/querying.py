@@ -10,9 +10,10 @@ from typing import Any
 import click
 import psycopg
 
-from pipeline.cli.display import Column, iso, json_text, remark, show_table
+from pipeline.cli.display import Column, remark, show_table
 from pipeline.cli.session import database_address, open_database
 from pipeline.domain.errors import DatabaseUnavailableError, OperatorError
+from pipeline.json_values import iso, json_text
 from pipeline.settings import load_settings
 from pipeline.storage.address import DatabaseAddress
 

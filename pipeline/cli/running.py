@@ -14,6 +14,7 @@ from pipeline.cli.session import check_market, open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import RESOLUTION, Timeframe
+from pipeline.json_values import json_text
 from pipeline.run_tags import FETCH, pass_tags, range_tags
 from pipeline.settings import Settings, load_settings
 
@@ -131,7 +132,7 @@ def replay_command(first: datetime, last: datetime, name: str, pairs: tuple[str,
         "seconds": round(seconds, 2),
     }
     if as_json:
-        click.echo(display.json_text(numbers))
+        click.echo(json_text(numbers))
     else:
         titles = [display.Column(title=key.replace("_", " "), is_number=key != "scope") for key in numbers]
         display.show_table(titles, [list((numbers | {"seconds": display.seconds(seconds)}).values())])
@@ -242,6 +243,6 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def _tell(report: Any, as_json: bool) -> None:
     if as_json:
-        click.echo(display.json_text({"run_id": report.run_id, "seconds": report.seconds, "tables": report.numbers}))
+        click.echo(json_text({"run_id": report.run_id, "seconds": report.seconds, "tables": report.numbers}))
     else:
         show_report(report)

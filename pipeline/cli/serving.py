@@ -15,7 +15,9 @@ from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
 from pipeline.cli.readiness import Work, ask
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
 from pipeline.cli.session import check_market, open_database
+from pipeline.cli.storage_growth import show_storage, storage_of
 from pipeline.cli.text_diagnosis import told
+from pipeline.json_values import json_text
 from pipeline.settings import CONFIG_VARIABLE, Settings, config_file, load_settings
 from pipeline.storage import server, tables
 from pipeline.storage.home import require_home
@@ -77,7 +79,7 @@ def down_command() -> None:
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 def status_command(as_json: bool) -> None:
-    """Tell what runs, what is stored, and how old the newest candles are."""
+    """Tell what runs, what is stored, how old the newest candles are, and how fast what is stored grows."""
     settings = load_settings()
     require_home(settings.home)
     facts: dict[str, object] = {"home": str(settings.home.resolve()), **_service_facts(settings.home)}
@@ -93,10 +95,13 @@ def status_command(as_json: bool) -> None:
             facts |= _stored_facts(settings)
     finally:  # what runs is worth knowing, above all when the database does not answer
         if as_json:
-            click.echo(display.json_text(facts))
+            click.echo(json_text(facts))
         else:
+            storage = facts.pop("storage", None)
             columns = [display.Column(title="what"), display.Column(title="state", wraps=True)]
             display.show_table(columns, _told(facts))
+            if isinstance(storage, dict):
+                show_storage(storage)
 
 
 def _told(facts: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -151,6 +156,7 @@ def _stored_facts(settings: Settings) -> dict[str, object]:
         facts["silent_models"] = silent_models(conn)
         is_simulated = settings.market.source == "simulated"
         facts |= {f"texts_{name}": words for name, words in told(source_states(conn, is_simulated=is_simulated))}
+        facts["storage"] = storage_of(conn, settings.home)
     return facts
 
 

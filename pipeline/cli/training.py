@@ -15,6 +15,7 @@ from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.model import ModelKind, short_id
 from pipeline.domain.timeframe import Timeframe
+from pipeline.json_values import json_text
 from pipeline.run_tags import TRAINING_JOB
 from pipeline.settings import Settings, load_settings
 
@@ -85,7 +86,7 @@ def train_command(
                 )
         made = [row for run, end in zip(runs, weeks, strict=True) for row in _made(database, settings, run, end)]
     if as_json:
-        click.echo(display.json_text(made))
+        click.echo(json_text(made))
     elif made:
         _show(made)
     if every is not None and every * ONE_WEEK > settings.models.max_age:

@@ -111,6 +111,6 @@ def parse_instant(text: str) -> datetime:
     """The UTC instant that ISO 8601 ``text`` means; without an offset it is UTC, a day alone is its midnight."""
     try:
         value = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset may lead out of the years that there are
         raise DataContractError(f"an instant must read like 2024-06-01 or 2024-06-01T12:00Z, was {text!r}") from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -133,7 +133,7 @@ class StoredFinding:
     profile: str
     candidates: int
     decisions: int
-    signals: tuple[Mapping[str, Any], ...]  # id, type, revision, status
+    signals: tuple[Mapping[str, Any], ...]  # id, type, revision, status, how each ended, calibrated confidence
     others: tuple[str, ...]  # further occasions that have rows of the bar: "replay fast"
     live_pass_at: datetime | None  # when the live run that processed the close was stored
 

@@ -3,8 +3,9 @@
 Keras needs seconds to start and compiles anew for each number of rows; this needs milliseconds, and a test holds both
 equal. Training lives in `pipeline.models.direction`.
 
-A row's probability has the same bits whichever rows stand beside it: rows go through the matrix products in blocks of
-one size, the last one padded, because a product's last bits may depend on its shape.
+A row's probability has the same bits whichever rows stand beside it, though a product's last bits depend on its shape
+and on where a row stands in it, on some processors more than on others: it is computed in double precision and rounded
+to what the single precision of the weights knows. Blocks of one size, the last one padded, keep the shape.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ import numpy.typing as npt
 from pipeline.models.panel import Features, Numbers
 
 BLOCK_ROWS = 512
-STEEPEST = np.float32(60.0)  # beyond it a sigmoid is 0 or 1, and the exponential would overflow
-DIGITS = 6  # of a probability: what lies below is the rounding of single precision
+STEEPEST = 60.0  # beyond it a sigmoid is 0 or 1
+DIGITS = 6  # of a probability: what lies below is the rounding of the weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +44,13 @@ class DirectionNetwork:
             Scaled features of the judged bar.
         """
         n_rows = len(last)
+        exact = {name: weights.astype(np.float64) for name, weights in self.to_arrays().items()}
         probabilities = np.empty(n_rows)
         for start in range(0, n_rows, BLOCK_ROWS):
             block = slice(start, min(start + BLOCK_ROWS, n_rows))
-            probabilities[block] = self._block(_padded(sequences[block]), _padded(last[block]))[: block.stop - start]
+            rows = _block(exact, _padded(sequences[block]), _padded(last[block]))
+            probabilities[block] = rows[: block.stop - start]
         return np.round(probabilities, DIGITS)
-
-    def _block(self, sequences: Features, last: Features) -> Numbers:
-        units = len(self.lstm_recurrent)
-        state = np.zeros((len(last), units), dtype=np.float32)
-        cell = np.zeros_like(state)
-        for bar in range(sequences.shape[1]):
-            gates = np.ascontiguousarray(sequences[:, bar]) @ self.lstm_kernel + state @ self.lstm_recurrent
-            gates += self.lstm_bias
-            opened, kept, shown = (_sigmoid(gates[:, n * units : (n + 1) * units]) for n in (0, 1, 3))
-            cell = kept * cell + opened * np.tanh(gates[:, 2 * units : 3 * units])
-            state = shown * np.tanh(cell)
-        hidden = np.tanh(np.concatenate([state, last], axis=1) @ self.dense_kernel + self.dense_bias)
-        logits = np.concatenate([hidden, last], axis=1) @ self.head_kernel + self.head_bias
-        probability: Numbers = _sigmoid(logits[:, 0]).astype(np.float64)
-        return probability
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """The weights by name."""
@@ -74,14 +62,28 @@ class DirectionNetwork:
         return cls(**{field.name: arrays[field.name].astype(np.float32) for field in fields(cls)})
 
 
-def _padded(rows: Features) -> Features:
-    if len(rows) == BLOCK_ROWS:
-        return rows
-    block = np.zeros((BLOCK_ROWS, *rows.shape[1:]), dtype=np.float32)
+def _block(weights: Mapping[str, Numbers], sequences: Numbers, last: Numbers) -> Numbers:
+    """Probabilities of the rows of one block."""
+    units = len(weights["lstm_recurrent"])
+    state = np.zeros((len(last), units))
+    cell = np.zeros_like(state)
+    for bar in range(sequences.shape[1]):
+        gates = np.ascontiguousarray(sequences[:, bar]) @ weights["lstm_kernel"] + state @ weights["lstm_recurrent"]
+        gates += weights["lstm_bias"]
+        opened, kept, shown = (_sigmoid(gates[:, n * units : (n + 1) * units]) for n in (0, 1, 3))
+        cell = kept * cell + opened * np.tanh(gates[:, 2 * units : 3 * units])
+        state = shown * np.tanh(cell)
+    hidden = np.tanh(np.concatenate([state, last], axis=1) @ weights["dense_kernel"] + weights["dense_bias"])
+    logits = np.concatenate([hidden, last], axis=1) @ weights["head_kernel"] + weights["head_bias"]
+    return _sigmoid(logits[:, 0])
+
+
+def _padded(rows: Features) -> Numbers:
+    block = np.zeros((BLOCK_ROWS, *rows.shape[1:]))
     block[: len(rows)] = rows
     return block
 
 
-def _sigmoid(values: Features) -> Features:
-    result: Features = np.float32(1.0) / (np.float32(1.0) + np.exp(np.minimum(-values, STEEPEST)))
+def _sigmoid(values: Numbers) -> Numbers:
+    result: Numbers = 1.0 / (1.0 + np.exp(np.minimum(-values, STEEPEST)))
     return result

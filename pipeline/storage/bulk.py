@@ -37,11 +37,14 @@ class Reader:
 
     def frame(self, query: sa.Select[tuple[object, ...]] | sa.TextClause) -> pd.DataFrame:
         """The rows of ``query``; instants as UTC with microseconds, SQL NULL as NaN, NaT or None."""
+        frame: pd.DataFrame = self.table(query).to_pandas()
+        return frame
+
+    def table(self, query: sa.Select[tuple[object, ...]] | sa.TextClause) -> pa.Table:
+        """The rows of ``query`` as they came, for whoever does not want an object for every text."""
         with self._cursor() as cursor:
             cursor.execute(literal_sql(query))
-            table: pa.Table = cursor.fetch_arrow_table()
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+            return cursor.fetch_arrow_table()
 
     @contextmanager
     def _cursor(self) -> Iterator[adbc.Cursor]:

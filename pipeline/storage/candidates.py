@@ -23,6 +23,7 @@ from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
 from pipeline.storage.bulk import Changes, bulk_upsert, copy_to_staging, literal_sql, staged_rows, typed
+from pipeline.storage.endings import FREES_EXPOSURE
 from pipeline.storage.spans import Span, stage_spans
 
 BAR_KEY = ["series_id", "candle_close_at", "strategy", "signal_type"]
@@ -201,13 +202,13 @@ def read_pending(conn: sa.Connection, spans: Sequence[Span], origin: Origin, sco
     stage_spans(conn, spans)
     rows = conn.execute(
         sa.text(
-            """
+            f"""
 SELECT d.symbol, d.timeframe, d.candle_close_at, max(d.exposure_weight) AS weight, d.expires_at,
   min(e.effective_at) AS ended_at
 FROM risk_decisions d
 LEFT JOIN trading_signals t ON t.series_id = d.series_id AND t.candle_close_at = d.candle_close_at
   AND t.signal_type = d.signal_type AND t.origin = d.origin AND t.scope = d.scope AND t.profile = d.profile
-LEFT JOIN signal_events e ON e.signal_id = t.id AND e.to_status IN ('EXECUTED', 'INVALIDATED')
+LEFT JOIN signal_events e ON e.signal_id = t.id AND {FREES_EXPOSURE}
 WHERE d.is_kept AND d.signal_type = 'BUY' AND d.origin = :origin AND d.scope = :scope AND d.profile = :profile
   AND d.expires_at > :begin AND d.candle_close_at <= :end
   AND NOT EXISTS (SELECT FROM spans s WHERE s.series_id = d.series_id

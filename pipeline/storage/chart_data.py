@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import sqlalchemy as sa
@@ -127,6 +128,12 @@ def strongest_active(conn: sa.Connection, as_of: datetime, exchange: str, limit:
     """The best live signals of the house that are active at an instant, best first."""
     active = list_signals(conn, SignalFilter(as_of=as_of, exchanges=(exchange,)))
     return [dict(row) for row in active if row["profile"] == HOUSE][:limit]
+
+
+def stored_chart(conn: sa.Connection, signal_id: UUID) -> bytes | None:
+    """The picture that is kept of a signal, a PNG; None if none is."""
+    c = tables.signal_charts.c
+    return conn.scalar(sa.select(c.png).where(c.signal_id == signal_id))
 
 
 def replace_charts(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:

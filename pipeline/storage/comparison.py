@@ -49,7 +49,7 @@ def signal_set(conn: sa.Connection, name: str) -> SignalSet:
     DataContractError
         Nothing is stored under the name; the message lists the names that are.
     """
-    found = {each.name: each for each in _sets(conn)}
+    found = {each.name: each for each in signal_sets(conn)}
     if name not in found:
         known = ", ".join(found) or "none"
         raise DataContractError(f"signals to compare must be of a name that has some ({known}), was {name}")
@@ -115,7 +115,8 @@ FROM (
     return list(rows.mappings())
 
 
-def _sets(conn: sa.Connection) -> list[SignalSet]:
+def signal_sets(conn: sa.Connection) -> list[SignalSet]:
+    """Every origin and scope with signals."""
     rows = conn.execute(
         sa.text(
             """SELECT origin, scope, count(*), min(candle_close_at), max(candle_close_at)

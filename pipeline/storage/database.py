@@ -10,6 +10,7 @@ from typing import TypeVar
 import adbc_driver_manager
 import pandas as pd
 import psycopg
+import pyarrow as pa
 import sqlalchemy as sa
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
@@ -21,6 +22,7 @@ from pipeline.storage.bulk import Reader
 CHAIN_LOCK = 0x7369676E  # "sign": one run of the chain at a time, whoever started it
 ATTEMPTS = 6
 READERS = 2
+CONNECTIONS = 16  # at once; opened as they are needed, and kept: a new one costs more than most requests
 # Classes and codes of SQLSTATE after which the same transaction may succeed: the connection, a conflict with another
 # transaction, too many connections, an operator's or a timeout's intervention, a lock that was not to be had.
 PASSING_CLASSES = ("08", "40", "57")
@@ -38,6 +40,8 @@ class Database:
         self.engine = sa.create_engine(
             address.sqlalchemy,
             pool_pre_ping=True,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
             connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
         )
         self._readers = [Reader(address) for _ in range(READERS)]
@@ -69,10 +73,20 @@ class Database:
                 else list(self._threads.map(self._read, queries))
             )
 
+    def table(self, query: Question) -> pa.Table:
+        """The rows of ``query`` as Arrow gives them, outside any transaction; see `bulk.Reader.table`."""
+        with _passing_errors(), self._reader() as reader:
+            return reader.table(query)
+
     def _read(self, query: Question) -> pd.DataFrame:
+        with self._reader() as reader:
+            return reader.frame(query)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Reader]:
         reader = self._idle.get()
         try:
-            return reader.frame(query)
+            yield reader
         finally:
             self._idle.put(reader)
 
@@ -162,6 +176,8 @@ def _passing_errors() -> Iterator[None]:
     """Raise `DatabaseUnavailableError` for whatever may pass by itself."""
     try:
         yield
+    except sa.exc.TimeoutError as error:
+        raise DatabaseUnavailableError(f"no connection to the database was free: {error}") from error
     except sa.exc.DBAPIError as error:
         if error.connection_invalidated or _may_pass(error.orig):
             raise DatabaseUnavailableError(f"the database did not answer: {error.orig}") from error

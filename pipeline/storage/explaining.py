@@ -27,8 +27,10 @@ from pipeline.risk.conditions import MarketConditions
 from pipeline.risk.exposure import Pending
 from pipeline.storage import tables
 from pipeline.storage.candidates import pending_of
+from pipeline.storage.endings import FREES_EXPOSURE
 from pipeline.storage.health import series_states
 from pipeline.storage.history import Series, bar_index
+from pipeline.storage.queries import signals_with_ends
 from pipeline.strategies.columns import PREDICTION, PREDICTIONS
 from pipeline.strategies.registry import STRATEGIES
 
@@ -179,9 +181,9 @@ def read_bar_rows(conn: sa.Connection, series: Series, close_at: datetime) -> Ba
     def of_bar(table: sa.Table) -> sa.Select[tuple[Any, ...]]:
         return sa.select(table).where(table.c.series_id == series.series_id, table.c.candle_close_at == close_at)
 
-    signals = of_bar(tables.trading_signals).where(
-        # With the symbol, of which there is an index.
-        t.symbol == series.key.symbol,
+    signals = signals_with_ends().where(
+        t.series_id == series.series_id,
+        t.symbol == series.key.symbol,  # of which there is an index
         t.created_at == close_at,
     )
     return BarRows(
@@ -351,12 +353,12 @@ WHERE x.origin = :origin AND x.scope = :scope AND x.candle_close_at = :close_at 
 ORDER BY x.symbol, x.timeframe, x.strategy, x.signal_type"""
 )
 _PENDING = sa.text(
-    """SELECT d.symbol, d.timeframe, d.candle_close_at, max(d.exposure_weight) AS weight, d.expires_at,
+    f"""SELECT d.symbol, d.timeframe, d.candle_close_at, max(d.exposure_weight) AS weight, d.expires_at,
   min(e.effective_at) AS ended_at
 FROM risk_decisions d
 LEFT JOIN trading_signals t ON t.symbol = d.symbol AND t.created_at = d.candle_close_at AND t.series_id = d.series_id
   AND t.signal_type = d.signal_type AND t.origin = d.origin AND t.scope = d.scope AND t.profile = d.profile
-LEFT JOIN signal_events e ON e.signal_id = t.id AND e.to_status IN ('EXECUTED', 'INVALIDATED')
+LEFT JOIN signal_events e ON e.signal_id = t.id AND {FREES_EXPOSURE}
 WHERE d.is_kept AND d.signal_type = 'BUY' AND d.origin = :origin AND d.scope = :scope AND d.profile = :profile
   AND d.candle_close_at >= :since AND d.candle_close_at < :close_at AND d.expires_at > :close_at
 GROUP BY d.series_id, d.symbol, d.timeframe, d.candle_close_at, d.expires_at

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
 
-from pipeline.domain.signal import DEFAULT_SCOPE, Origin, Source
+from pipeline.domain.errors import DataContractError
+from pipeline.domain.signal import DEFAULT_SCOPE, Origin, SignalType, Source
 from pipeline.domain.status import SignalStatus
+from pipeline.domain.timeframe import Timeframe
 from pipeline.storage import tables
 
 # The detail object of the API, in its order; `signal_id` is our `id`.
@@ -22,6 +25,8 @@ DETAIL = (
     *("target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at", "status", "executed_at"),
     *("execution_price", "profit_loss", "metadata"),
 )
+UUID_DIGITS = 32
+UNCALIBRATED = -1.0  # behind every calibrated rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,43 +36,111 @@ class SignalFilter:
     as_of: datetime  # active is judged at this instant
     symbol: str | None = None
     exchanges: tuple[str, ...] | None = None  # None: any
+    timeframe: Timeframe | None = None
+    signal_type: SignalType | None = None
+    source_group: str | None = None  # technical, ml_model, sentiment, multi
+    min_confidence: float | None = None
+    since: datetime | None = None  # of this close or later
     origin: Origin | None = Origin.LIVE  # None: any
     scope: str = DEFAULT_SCOPE
+    is_by_calibrated: bool = False  # what came true most often first, signals without calibrated confidence last
     has_ended: bool = False  # whether those that are no longer, or not yet, active are wanted too
     limit: int | None = None
 
+    def merit(self, signal: RowMapping) -> tuple[float, float]:
+        """What a stored signal is ranked by: the higher, the better."""
+        calibrated = signal["calibrated_rank"] if self.is_by_calibrated else None
+        return UNCALIBRATED if calibrated is None else calibrated, signal["rank_score"]
+
+    def best_first(self) -> tuple[sa.ColumnElement[Any], ...]:
+        """What rows of `trading_signals` are ordered by, each ascending."""
+        t = tables.trading_signals.c
+        stated = (-t.rank_score, -t.confidence, -t.strength, t.symbol, t.signal_type, t.id)
+        return (-calibrated_rank(), *stated) if self.is_by_calibrated else stated
+
+
+def calibrated_rank() -> sa.ColumnElement[float]:
+    """The calibrated rank of a row, `UNCALIBRATED` where it has none."""
+    return sa.func.coalesce(tables.trading_signals.c.calibrated_rank, UNCALIBRATED)
+
+
+def signals_with_ends() -> sa.Select[tuple[Any, ...]]:
+    """Signals with every column, and ended_at, ended_by and end_reason of their last event; NULL while they stand."""
+    e = tables.signal_events.c
+    ended = (e.effective_at.label("ended_at"), e.actor.label("ended_by"), e.reason.label("end_reason"))
+    return sa.select(tables.trading_signals, *ended).outerjoin_from(
+        tables.trading_signals, tables.signal_events, e.signal_id == tables.trading_signals.c.id
+    )
+
+
+def find_signal(conn: sa.Connection, beginning: str) -> RowMapping:
+    """The one signal whose id begins with hexadecimal digits, as `signals_with_ends` has it.
+
+    Raises
+    ------
+    DataContractError
+        There is none, or there are several.
+    """
+    t = tables.trading_signals.c
+    first, last = (UUID(beginning.ljust(UUID_DIGITS, fill)) for fill in "0f")
+    found = conn.execute(signals_with_ends().where(t.id.between(first, last)).order_by(t.id).limit(2)).mappings().all()
+    if not found:
+        raise DataContractError(
+            f"no signal has an id that begins with {beginning}; `signals list --all` shows them by their beginnings"
+        )
+    if len(found) > 1:
+        raise DataContractError(f"the id must be that of one signal, but {found[0]['id']} and others begin {beginning}")
+    return found[0]
+
+
+def signal_of(conn: sa.Connection, number: UUID) -> RowMapping | None:
+    """The row of `trading_signals` with an id; None if there is none."""
+    query = sa.select(tables.trading_signals).where(tables.trading_signals.c.id == number)
+    return conn.execute(query).mappings().one_or_none()
+
 
 def list_signals(conn: sa.Connection, wanted: SignalFilter) -> Sequence[RowMapping]:
-    """Stored signals with every column; the best first, or the newest close first where ended ones are wanted."""
+    """Signals as `signals_with_ends` has them; the best first, or the newest close where ended ones are wanted."""
     t = tables.trading_signals.c
-    best = (t.rank_score.desc(), t.confidence.desc(), t.strength.desc(), t.symbol, t.signal_type, t.id)
+    best = wanted.best_first()
     order = (t.candle_close_at.desc(), *best) if wanted.has_ended else best
-    query = sa.select(tables.trading_signals).where(*_conditions(wanted)).order_by(*order).limit(wanted.limit)
+    query = signals_with_ends().where(*conditions(wanted)).order_by(*order).limit(wanted.limit)
     return conn.execute(query).mappings().all()
 
 
 def count_signals(conn: sa.Connection, wanted: SignalFilter) -> int:
     """How many signals the filter lets through, whatever its limit."""
-    query = sa.select(sa.func.count()).select_from(tables.trading_signals).where(*_conditions(wanted))
+    query = sa.select(sa.func.count()).select_from(tables.trading_signals).where(*conditions(wanted))
     return conn.scalar(query) or 0
 
 
-def _conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
+def conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
+    """What holds of the rows of `trading_signals` that a filter lets through."""
     t = tables.trading_signals.c
-    conditions: list[sa.ColumnElement[bool]] = [t.scope == wanted.scope]
+    found: list[sa.ColumnElement[bool]] = [t.scope == wanted.scope]
     if wanted.origin is not None:
-        conditions.append(t.origin == wanted.origin)
+        found.append(t.origin == wanted.origin)
     if wanted.symbol is not None:
-        conditions.append(t.symbol == wanted.symbol)
+        found.append(t.symbol == wanted.symbol)
     if wanted.exchanges is not None:
-        conditions.append(t.exchange.in_(wanted.exchanges))
+        found.append(t.exchange.in_(wanted.exchanges))
+    if wanted.timeframe is not None:
+        found.append(t.timeframe == wanted.timeframe.value)
+    if wanted.signal_type is not None:
+        found.append(t.signal_type == wanted.signal_type.value)
+    if wanted.source_group is not None:
+        found.append(t.source_group == wanted.source_group)
+    if wanted.min_confidence is not None:
+        found.append(t.confidence >= wanted.min_confidence)
+    if wanted.since is not None:
+        found.append(t.created_at >= wanted.since)
     if not wanted.has_ended:
-        conditions += [
-            t.status == SignalStatus.ACTIVE.value,
+        found += [
+            t.status == sa.literal(SignalStatus.ACTIVE.value, literal_execute=True),  # told to the partial index
             t.created_at <= wanted.as_of,
             t.expires_at > wanted.as_of,
         ]
-    return conditions
+    return found
 
 
 class SignalOccasion(NamedTuple):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pipeline.domain.context import MarketContext
 
-SIGNAL_ASSETS = ("predictions", "candidate_signals", "risk_decisions", "trading_signals")
+SIGNAL_ASSETS = ("predictions", "candidate_signals", "risk_decisions", "trading_signals", "signal_outcomes")
 
 
 def mark_revised(conn: sa.Connection, context: MarketContext) -> None:

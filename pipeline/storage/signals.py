@@ -5,8 +5,8 @@ and a revision of the data can only invalidate one and, while there is time, add
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from pipeline.contracts.signals import TradingSignals
 from pipeline.contracts.validation import hold_to
-from pipeline.domain.errors import IllegalTransitionError
 from pipeline.domain.signal import Origin, TradingSignal, signal_id
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
@@ -25,15 +24,17 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.generation import FELT, PREDICTED, BarKey
 from pipeline.indicators.structure import BAR_COLUMNS
 from pipeline.models.price_range import RANGES
-from pipeline.settings_sections import SIMULATED_EXCHANGE
+from pipeline.performance.calibration import CalibrationRules
+from pipeline.settings_sections import SIMULATED_EXCHANGE, LifecycleSettings
 from pipeline.storage import tables
-from pipeline.storage.bulk import affected, bulk_insert, bulk_upsert, typed
+from pipeline.storage.bulk import bulk_insert, bulk_upsert, copy_to_staging, typed
+from pipeline.storage.calibrations import GIVEN, with_calibration
 from pipeline.storage.candidates import IN_SPANS, Occasion, remove_vanished
+from pipeline.storage.endings import DATA_REVISION, find_endings
 from pipeline.storage.spans import Span, stage_spans
-from pipeline.storage.transitions import transition
+from pipeline.storage.tables.signals import NOT_CALIBRATED_YET
+from pipeline.storage.transitions import PIPELINE, Ending, endings_json, invalidate
 
-DATA_REVISION = "data_revision"
-DELISTED = "delisted"
 PAST_AT_INSERTION = "past_at_insertion"
 # What only the state machine changes after a signal is stored.
 LIFECYCLE_COLUMNS = ("status", "executed_at", "execution_price", "profit_loss")
@@ -46,7 +47,7 @@ class StoredSignals:
     written: int  # signals inserted or, in a replay, changed
     duplicates: int  # live signals that stood already
     removed: int  # replay signals that no longer fire
-    invalidated: int  # live signals that revised data made void
+    invalidated: int  # live signals that revised data made void, or the market before they were stored
     expired: int  # signals that were past when they were stored
 
 
@@ -93,7 +94,12 @@ def store_replayed(
     stage_spans(conn, spans)
     removed = remove_vanished(conn, tables.trading_signals, rows[["id"]], occasion, profile=profile)
     written = bulk_upsert(conn, tables.trading_signals, rows, keep=LIFECYCLE_COLUMNS)
-    return StoredSignals(written=written, duplicates=0, removed=removed, invalidated=0, expired=_note_past(conn, rows))
+    if written:
+        _forget_calibrations(conn, rows)
+    noted = _note_past(conn, rows, [])
+    return StoredSignals(
+        written=written, duplicates=0, removed=removed, invalidated=0, expired=noted[SignalStatus.EXPIRED]
+    )
 
 
 def store_live(
@@ -103,11 +109,14 @@ def store_live(
     profile: str,
     occasion: Occasion,
     as_of: datetime,
+    lifecycle: LifecycleSettings,
+    calibration: CalibrationRules,
 ) -> StoredSignals:
     """Add live signals; on bars that were processed before, act on what a revision of the data changed.
 
     A signal that stands is left alone, whatever its values would be now. An ACTIVE one that no longer fires is
-    invalidated for good. One that fires now and did not before is stored if it has not expired yet.
+    invalidated for good. One that fires now and did not before is stored if it has not expired yet. What is past is
+    stored as it ended, and so was never ACTIVE.
     """
     reached = _reached(conn, spans)
     stage_spans(conn, spans)
@@ -123,38 +132,34 @@ def store_live(
     fresh, duplicates = [], 0
     for signal in signals:
         versions = standing.get((signal.series, signal.created_at, signal.signal_type.value), [])
-        if any(status != SignalStatus.INVALIDATED for _, status, _ in versions):
+        if any(not was_revised for _, _, was_revised in versions):
             duplicates += 1
         elif signal.created_at > reached[signal.series] or signal.expires_at > as_of:
             fresh.append(replace(signal, revision=1 + len(versions)))
-    rows = _rows(spans, fresh, occasion, as_of)
+    rows = with_calibration(conn, _rows(spans, fresh, occasion, as_of), occasion, calibration)
+    rows, past = _ended_before(conn, rows, as_of, lifecycle)
     written = bulk_insert(conn, tables.trading_signals, rows)
+    noted = _note_past(conn, rows, past)
+    revised = [Ending(signal_id=number, effective_at=as_of, reason=DATA_REVISION) for number in no_longer]
     return StoredSignals(
         written=written,
         duplicates=duplicates + len(fresh) - written,
         removed=0,
-        invalidated=_invalidate(conn, no_longer, as_of, DATA_REVISION),
-        expired=_note_past(conn, rows),
+        invalidated=invalidate(conn, revised) + noted[SignalStatus.INVALIDATED],
+        expired=noted[SignalStatus.EXPIRED],
     )
 
 
-def invalidate_delisted(conn: sa.Connection, as_of: datetime) -> int:
-    """Invalidate live signals that still stand on series that are offered no longer; returns how many."""
-    query = sa.text(
-        """SELECT x.id FROM trading_signals x JOIN series s USING (series_id)
-WHERE x.origin = 'live' AND x.status = 'ACTIVE' AND x.expires_at > :as_of AND s.delisted_at IS NOT NULL"""
-    )
-    return _invalidate(conn, conn.scalars(query, {"as_of": as_of}).all(), as_of, DELISTED)
-
-
-def _invalidate(conn: sa.Connection, numbers: Iterable[UUID], at: datetime, reason: str) -> int:
-    """Invalidate signals; returns how many. What somebody else has ended meanwhile keeps that end."""
-    count = 0
-    for number in numbers:
-        with suppress(IllegalTransitionError):
-            transition(conn, number, SignalStatus.INVALIDATED, at=at, actor="pipeline", reason=reason)
-            count += 1
-    return count
+def _ended_before(
+    conn: sa.Connection, rows: pd.DataFrame, as_of: datetime, lifecycle: LifecycleSettings
+) -> tuple[pd.DataFrame, list[Ending]]:
+    """The rows, those INVALIDATED that would have been before they expired; and how each of them ended."""
+    if not rows["status"].eq(SignalStatus.EXPIRED.value).any():
+        return rows, []
+    copy_to_staging(conn, tables.trading_signals, rows)
+    past = find_endings(conn, as_of, lifecycle, staged=True)
+    is_void = rows["id"].isin([str(ending.signal_id) for ending in past])
+    return rows.assign(status=rows["status"].mask(is_void, SignalStatus.INVALIDATED.value)), past
 
 
 def _reached(conn: sa.Connection, spans: Sequence[Span]) -> dict[SeriesKey, datetime]:
@@ -165,41 +170,59 @@ def _reached(conn: sa.Connection, spans: Sequence[Span]) -> dict[SeriesKey, date
     return {span.series.key: marks.get(span.series.series_id, span.after) for span in spans}
 
 
-_Versions = list[tuple[UUID, str, int]]
+_Versions = list[tuple[UUID, str, bool]]
 
 
 def _standing(
     conn: sa.Connection, profile: str, occasion: Occasion
 ) -> dict[tuple[SeriesKey, datetime, str], _Versions]:
-    """The live signals in the staged spans: id, status and revision, by bar and type."""
+    """The live signals in the staged spans: id, status, and whether revised data took it back, by bar and type."""
     rows = conn.execute(
         sa.text(
-            f"""SELECT x.exchange, x.symbol, x.timeframe, x.candle_close_at, x.signal_type, x.id, x.status, x.revision
+            f"""SELECT x.exchange, x.symbol, x.timeframe, x.candle_close_at, x.signal_type, x.id, x.status,
+  x.status = 'INVALIDATED' AND EXISTS (
+    SELECT FROM signal_events e WHERE e.signal_id = x.id AND e.reason = '{DATA_REVISION}')
 FROM trading_signals x JOIN spans s ON {IN_SPANS}
 WHERE x.origin = :origin AND x.scope = :scope AND x.profile = :profile"""
         ),
         {"origin": occasion.origin.value, "scope": occasion.scope, "profile": profile},
     )
     found: dict[tuple[SeriesKey, datetime, str], _Versions] = {}
-    for exchange, symbol, timeframe, close_at, kind, number, status, revision in rows:
+    for exchange, symbol, timeframe, close_at, kind, number, status, was_revised in rows:
         key = (SeriesKey(exchange, symbol, Timeframe(timeframe)), close_at, kind)
-        found.setdefault(key, []).append((number, status, revision))
+        found.setdefault(key, []).append((number, status, was_revised))
     return found
 
 
-def _note_past(conn: sa.Connection, rows: pd.DataFrame) -> int:
-    """An event for each of the rows, which are still staged, that was stored EXPIRED."""
+def _forget_calibrations(conn: sa.Connection, rows: pd.DataFrame) -> None:
+    """Take from those of the rows, which are still staged, that have just changed what was fitted for them before."""
+    conn.execute(
+        sa.text(
+            """UPDATE trading_signals t SET calibrated_confidence = NULL, uncalibrated_because = :because
+FROM staging_trading_signals n
+WHERE t.id = n.id::uuid AND t.recorded_at >= now() AND t.calibrated_confidence IS NOT NULL"""
+        ),
+        {"because": NOT_CALIBRATED_YET},
+    )
+
+
+def _note_past(conn: sa.Connection, rows: pd.DataFrame, past: Sequence[Ending]) -> Counter[str]:
+    """An event for each of the rows, which are still staged, that was stored with its end; how many by status."""
     if rows.empty:
-        return 0
-    return affected(
-        conn,
+        return Counter()
+    noted = conn.scalars(
         sa.text(
             """INSERT INTO signal_events (signal_id, to_status, effective_at, actor, reason)
-SELECT t.id, t.status, t.expires_at, 'pipeline', :reason
+SELECT t.id, t.status, coalesce(s.at, t.expires_at), :actor, coalesce(s.reason, :reason)
 FROM staging_trading_signals n JOIN trading_signals t ON t.id = n.id::uuid
-WHERE t.status = 'EXPIRED' AND NOT EXISTS (SELECT FROM signal_events e WHERE e.signal_id = t.id)"""
-        ).bindparams(reason=PAST_AT_INSERTION),
+LEFT JOIN jsonb_to_recordset(CAST(:past AS jsonb)) AS s (id uuid, at timestamptz, reason text) ON s.id = t.id
+WHERE n.status <> 'ACTIVE' AND t.status::text = n.status
+  AND NOT EXISTS (SELECT FROM signal_events e WHERE e.signal_id = t.id)
+RETURNING to_status"""
+        ),
+        {"actor": PIPELINE, "reason": PAST_AT_INSERTION, "past": endings_json(past)},
     )
+    return Counter(noted)
 
 
 def _rows(spans: Sequence[Span], signals: Iterable[TradingSignal], occasion: Occasion, as_of: datetime) -> pd.DataFrame:
@@ -246,8 +269,11 @@ def _rows(spans: Sequence[Span], signals: Iterable[TradingSignal], occasion: Occ
     return hold_to(TradingSignals, typed(tables.trading_signals, rows))
 
 
-_MADE_BY_THE_DATABASE = {"recorded_at", "source_group", "executed_at", "execution_price", "profit_loss"}
-_STORED_COLUMNS = [c.name for c in tables.trading_signals.columns if c.name not in _MADE_BY_THE_DATABASE]
+_MADE_LATER = {
+    *("recorded_at", "source_group", "calibrated_rank", "executed_at", "execution_price", "profit_loss"),
+    *GIVEN,
+}
+_STORED_COLUMNS = [c.name for c in tables.trading_signals.columns if c.name not in _MADE_LATER]
 
 
 _encode = json.JSONEncoder(allow_nan=False).encode  # made once: `json.dumps` makes one at every call

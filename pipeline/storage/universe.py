@@ -47,6 +47,22 @@ def exchange_of(conn: sa.Connection, market: MarketSettings) -> str:
     return str(imported[0])
 
 
+def exchanges_shown(conn: sa.Connection, market: MarketSettings) -> tuple[str, ...]:
+    """The exchanges whose signals are shown to whoever names none.
+
+    The one that the settings mean; where several were imported and none is chosen each of them, but never the simulated
+    one: that would be taken for a market.
+    """
+    try:
+        return (exchange_of(conn, market),)
+    except ConfigurationError:
+        if market.exchange is not None:
+            return (market.exchange,)
+        s = tables.series.c
+        imported = sa.select(s.exchange).where(s.exchange != SIMULATED_EXCHANGE).distinct().order_by(s.exchange)
+        return tuple(conn.scalars(imported))
+
+
 def wanted_series(conn: sa.Connection, market: MarketSettings, exchange: str) -> list[SeriesKey]:
     """The series that the chain works on."""
     if market.source == "files":

@@ -17,6 +17,7 @@ SERIES = {
     "timeframe": "duration of one bar, e.g. 1h",
 }
 PER_BAR = ("series_id", "open_at", "close_at")
+CALIBRATED = ("calibrated_confidence", "uncalibrated_because", "calibrated_rank")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,27 @@ WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at
     )
 
 
+def _expired() -> View:
+    columns = _comments(
+        "trading_signals", leave_out=("status", "executed_at", "execution_price", "profit_loss", *CALIBRATED)
+    )
+    calibrated = {name: meaning for name, meaning in _comments("trading_signals").items() if name in CALIBRATED}
+    selected, added = (", ".join(f't."{c}"' for c in part) for part in (columns, calibrated))
+    return View(
+        "expired_signals",
+        "Signals that nobody acted on before their expiry: status EXPIRED, of every origin and scope",
+        columns
+        | {
+            "expired_as": "past_at_insertion where it was stored so; NULL where it was ACTIVE before",
+            "marked_at": "wall clock when it was marked; from expires_at on it was void in any case",
+        }
+        | calibrated,
+        f"""SELECT {selected}, e.reason, e.recorded_at, {added}
+FROM trading_signals t LEFT JOIN signal_events e ON e.signal_id = t.id AND e.to_status = 'EXPIRED'
+WHERE t.status = 'EXPIRED'""",
+    )
+
+
 def _levels() -> View:
     columns = _comments("price_levels", leave_out=("series_id",))
     selected = ", ".join(f'l."{c}"' for c in columns)
@@ -143,6 +165,39 @@ def _latency() -> View:
   round(extract(epoch FROM p.stored_at - p.until) / s.bar_seconds, 4)::float8
 FROM live_passes p JOIN series s USING (series_id)
 LEFT JOIN candles c ON c.series_id = p.series_id AND c.open_at = p.until - make_interval(secs => s.bar_seconds)""",
+    )
+
+
+def _outcomes() -> View:
+    columns = _comments("signal_outcomes", leave_out=("series_id",))
+    selected = ", ".join(f'o."{c}"' for c in columns)
+    return View(
+        "v_signal_outcomes",
+        "What following each BUY and SELL would have brought, with the names of its series",
+        SERIES | columns,
+        f"SELECT s.exchange, s.symbol, s.timeframe, {selected} FROM signal_outcomes o JOIN series s USING (series_id)",
+    )
+
+
+def _source_performance() -> View:
+    return View(
+        "v_source_performance",
+        "How live signals of each source did, by UTC day of their close and horizon",
+        {
+            "day": "UTC day of the signals' closes",
+            "source_group": "technical, ml_model, sentiment, or multi for several sources",
+            "horizon": "expiry, or so many bars",
+            "outcomes": "BUYs and SELLs whose outcome is known",
+            "entered": "of them those that were entered",
+            "wins": "of them those with a net return above 0",
+            "hit_rate": "wins of the entered ones, 0 to 1",
+            "mean_return": "mean return after fees and slippage, a fraction",
+            "expectancy_r": "the same in units of the planned risk",
+        },
+        """SELECT date_trunc('day', candle_close_at, 'UTC'), source_group, horizon, count(*), count(net_return),
+  count(*) FILTER (WHERE net_return > 0),
+  count(*) FILTER (WHERE net_return > 0)::float8 / nullif(count(net_return), 0), avg(net_return), avg(r_multiple)
+FROM signal_outcomes WHERE origin = 'live' AND scope = 'default' GROUP BY 1, 2, 3""",
     )
 
 
@@ -239,7 +294,10 @@ VIEWS: tuple[View, ...] = (
     _part_of_documents("reddit_posts", TextSource.REDDIT, "Posts and comments on Reddit as they stand"),
     _risk_filtered(),
     _active(),
+    _expired(),
     _latency(),
+    _outcomes(),
+    _source_performance(),
     _models("v_models", None),
     *(_models(f"{kind}_model", kind) for kind in ModelKind),
     _model_evaluations(),

@@ -24,6 +24,13 @@ from pipeline.storage.tables.models import (
     models,
     price_range_predictions,
 )
+from pipeline.storage.tables.outcomes import (
+    confidence_calibrations,
+    dropped_outcomes,
+    random_entries,
+    signal_outcomes,
+)
+from pipeline.storage.tables.performance import signal_performance
 from pipeline.storage.tables.signals import (
     candidate_signals,
     configurations,
@@ -32,6 +39,7 @@ from pipeline.storage.tables.signals import (
     signal_events,
     trading_signals,
 )
+from pipeline.storage.tables.sizes import storage_sizes
 from pipeline.storage.tables.structure import chart_patterns, price_levels
 from pipeline.storage.tables.texts import (
     document_assets,
@@ -53,12 +61,14 @@ __all__ = [
     "candle_revisions",
     "candles",
     "chart_patterns",
+    "confidence_calibrations",
     "configurations",
     "direction_predictions",
     "document_assets",
     "document_quarantine",
     "document_sentiment",
     "documents",
+    "dropped_outcomes",
     "extra_indicators",
     "indicators",
     "installation",
@@ -72,6 +82,7 @@ __all__ = [
     "price_jumps",
     "price_levels",
     "price_range_predictions",
+    "random_entries",
     "replay_drift",
     "repository_activity",
     "repository_coverage",
@@ -80,7 +91,10 @@ __all__ = [
     "series",
     "signal_charts",
     "signal_events",
+    "signal_outcomes",
+    "signal_performance",
     "source_health",
+    "storage_sizes",
     "symbol_sentiment",
     "text_budgets",
     "text_feeds",

@@ -7,6 +7,11 @@ from pipeline.domain.signal import Origin, SignalType
 from pipeline.domain.status import NEVER_EXECUTED, SignalStatus
 from pipeline.storage.tables.base import INFINITY, instant, metadata, number, recorded_at, text
 
+NOT_CALIBRATED_YET = "not_calibrated_yet"  # a signal of a replay before its outcomes are told
+# A strategy preference scales the rank; it scales this one alike.
+CALIBRATED_RANK = """rank_score * (0.7 * calibrated_confidence + 0.3 * strength)
+  / nullif(0.7 * confidence + 0.3 * strength, 0)"""
+
 signal_type_enum = ENUM(*(t.value for t in SignalType), name="signal_type_enum", metadata=metadata)
 signal_status_enum = ENUM(*(s.value for s in SignalStatus), name="signal_status_enum", metadata=metadata)
 
@@ -145,8 +150,24 @@ trading_signals = sa.Table(
         sa.Computed("CASE WHEN source LIKE '%,%' THEN 'multi' ELSE source END", persisted=True),
         comment="technical, ml_model, sentiment, or multi for several sources",
     ),
+    number("calibrated_confidence", "share of signals like it that had won before, 0 to 1; NULL if few were known"),
+    text(
+        "uncalibrated_because",
+        "why calibrated_confidence is NULL; NULL where it is not",
+        server_default=NOT_CALIBRATED_YET,
+    ),
+    sa.Column(
+        "calibrated_rank",
+        sa.Double,
+        sa.Computed(CALIBRATED_RANK, persisted=True),
+        comment="rank_score with calibrated_confidence for confidence; NULL where that is",
+    ),
     _origin_check(),
     *_fraction_checks(),
+    sa.CheckConstraint("calibrated_confidence BETWEEN 0 AND 1", name="calibrated_confidence_is_a_fraction"),
+    sa.CheckConstraint(
+        "(calibrated_confidence IS NULL) = (uncalibrated_because IS NOT NULL)", name="calibrated_or_a_reason"
+    ),
     *(
         sa.CheckConstraint(f"{name} > 0 AND {name} < {INFINITY}", name=f"{name}_is_a_price")
         for name in ("entry_price", "stop_loss_price", "execution_price")
@@ -161,7 +182,13 @@ trading_signals = sa.Table(
         "(status = 'EXECUTED') = (executed_at IS NOT NULL AND execution_price IS NOT NULL)",
         name="execution_is_complete",
     ),
-    sa.Index("ix_trading_signals_close", "origin", "scope", "candle_close_at"),
+    sa.Index(
+        "ix_trading_signals_close",
+        "origin",
+        "scope",
+        "candle_close_at",
+        postgresql_include=["status", "signal_type", "source_group", "profit_loss", "exchange"],  # what reports count
+    ),
     sa.Index(
         "ix_trading_signals_active",
         "origin",
@@ -170,7 +197,6 @@ trading_signals = sa.Table(
         postgresql_where=sa.text("status = 'ACTIVE'"),
     ),
     sa.Index("ix_trading_signals_symbol", "symbol", "created_at"),
-    sa.Index("ix_trading_signals_signal_key", "signal_key"),
     comment="The signals: filtered by risk, aggregated, priced and ranked",
 )
 
@@ -178,14 +204,8 @@ signal_events = sa.Table(
     "signal_events",
     metadata,
     sa.Column("event_id", sa.BigInteger, sa.Identity(), primary_key=True, comment="order of the events"),
-    sa.Column(
-        "signal_id",
-        sa.Uuid,
-        sa.ForeignKey("trading_signals.id", ondelete="CASCADE"),
-        nullable=False,
-        index=True,
-        comment="the signal",
-    ),
+    # No foreign key: `storage.triggers` deletes what belongs to a deleted signal.
+    sa.Column("signal_id", sa.Uuid, nullable=False, index=True, comment="the signal"),
     sa.Column("from_status", signal_status_enum, comment="status before; NULL where the signal was stored so"),
     sa.Column("to_status", signal_status_enum, nullable=False, comment="status after"),
     instant("effective_at", "the instant that the change is about", nullable=False),
