@@ -66,6 +66,10 @@ def test_the_chain_has_its_assets() -> None:
         "sentiment_signals",
         "risk_filtered_signals",
         "trading_signals",
+        "signal_outcomes",
+        "confidence_calibrations",
+        "signal_performance",
+        "expired_signals",
         "signal_charts",
     }
 
@@ -103,16 +107,16 @@ def test_every_asset_is_described_grouped_and_expected_to_be_fresh(asset: str) -
     node = GRAPH.get(dg.AssetKey(asset))
     assert node.description
     assert node.group_name in (
-        *("market", "text", "indicators", "models", "predictions", "sentiment", "signals", "reports"),
+        *("market", "text", "indicators", "models", "predictions", "sentiment", "signals", "lifecycle", "reports"),
     )
     assert node.freshness_policy is not None
 
 
 @pytest.mark.parametrize("asset", ASSETS)
-def test_assets_are_partitioned_by_day_models_by_week_texts_and_pictures_not_at_all(asset: str) -> None:
+def test_assets_are_partitioned_by_day_models_by_week_texts_reports_and_pictures_not_at_all(asset: str) -> None:
     partitions = GRAPH.get(dg.AssetKey(asset)).partitions_def
     weekly = dg.WeeklyPartitionsDefinition
-    without = dict.fromkeys(("signal_charts", *TEXTS), type(None))
+    without = dict.fromkeys(("expired_signals", "signal_charts", "signal_performance", *TEXTS), type(None))
     expected = {**without, **dict.fromkeys(MODELS, weekly)}.get(asset, dg.DailyPartitionsDefinition)
     assert isinstance(partitions, expected)
 

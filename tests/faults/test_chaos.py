@@ -17,7 +17,7 @@ from tests.support.chaos import Moment
 from tests.support.chaos_market import BACKFILL, FIRST_TICK, LATE_TICK, NEXT_TICK, Scenario, a_copy, scenario, traded
 from tests.support.chaos_tally import Tally, stopped_anywhere, stopped_once
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "5"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
 
 
 @pytest.fixture(scope="module")

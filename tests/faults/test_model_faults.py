@@ -82,6 +82,7 @@ def counts(database: Database) -> list[int]:
 def checked(database: Database, first: date, last: date) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
     """Do the days, and give the checks of all assets."""
     from pipeline.definitions import defs
+    from pipeline.jobs import CHAIN
 
     resources = {
         "database": {"config": {"url": database.address.libpq}},
@@ -91,6 +92,7 @@ def checked(database: Database, first: date, last: date) -> dict[tuple[str, str]
         result = defs.resolve_job_def("generate_signals").execute_in_process(
             instance=instance,
             tags=range_tags(first, last),
+            asset_selection=[dg.AssetKey(name) for name in CHAIN],
             run_config={"resources": resources, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     found = result.get_asset_check_evaluations()

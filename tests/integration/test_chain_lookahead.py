@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pandas as pd
+import pytest
 import sqlalchemy as sa
 
 from pipeline.storage.database import Database
@@ -12,21 +13,22 @@ from tests.support.model_chain import SPOKEN, a_direction, publish_each_kind
 from tests.support.postgres import drop_database, fresh_database
 from tests.support.real_market import real_block
 
-N_CLOSES, N_SYMBOLS = 10, 20  # points are all pairs of them
+N_SYMBOLS = 20  # points are all pairs of them and the closes
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 20)
 APART = ("id", "series_id")
 
 
-def _points(seed: int) -> tuple[list[str], list[datetime]]:
+def _points(seed: int, n_closes: int) -> tuple[list[str], list[datetime]]:
     """Symbols and closes at random, among the hours of the backfilled days."""
     random = Random(seed)
     opens = pd.date_range(FIRST, LAST, freq="h", tz="UTC").to_pydatetime().tolist()
     block = real_block("genetrader_binance_2024", "1h", n_candles=1)
-    return random.sample(list(block["close"].columns), N_SYMBOLS), sorted(random.sample(opens[1:], N_CLOSES))
+    return random.sample(list(block["close"].columns), N_SYMBOLS), sorted(random.sample(opens[1:], n_closes))
 
 
-def test_a_database_that_ends_at_a_close_says_the_same_at_200_points(database, postgres_server):
-    symbols, closes = _points(seed=2024)
+@pytest.mark.parametrize("n_closes", [3, pytest.param(10, marks=pytest.mark.long)])
+def test_a_database_that_ends_at_a_close_says_the_same_at_60_or_200_points(database, postgres_server, n_closes):
+    symbols, closes = _points(2024, n_closes)
     block = real_block("genetrader_binance_2024", "1h", n_candles=24 * 90)
     names = {symbol: f"{symbol.removesuffix('USDT')}/USDT" for symbol in symbols}
     store_block(database, {field: frame[symbols].rename(columns=names) for field, frame in block.items()})
@@ -50,7 +52,7 @@ def test_a_database_that_ends_at_a_close_says_the_same_at_200_points(database, p
         cut.close()
         drop_database(cut.address)
 
-    assert compared > 5 * N_CLOSES * N_SYMBOLS  # every point has indicators, features, predictions; some have signals
+    assert compared > 5 * n_closes * N_SYMBOLS  # every point has indicators, features, predictions; some have signals
 
 
 def test_the_first_close_after_midnight_belongs_to_the_day_that_begins(database):

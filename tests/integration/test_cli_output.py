@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.cli import COMMANDS
-from pipeline.cli.display import Column, as_text, json_text, price, seconds, show_table
+from pipeline.cli.display import Column, as_text, price, seconds, show_table
 from pipeline.cli.inspecting import leaves
 from pipeline.cli.listing import show_signals
 from pipeline.domain.timeframe import HIGHER_TIMEFRAMES
+from pipeline.json_values import json_text
 from pipeline.settings import Settings, load_settings
 from tests.support.candle_rows import START
 from tests.support.cli import words

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import threading
@@ -70,7 +71,10 @@ def day(days_ago: int) -> str:
 def test_the_demo_shows_a_table_of_signals_and_where_the_data_is(demo):
     assert demo.shown.returncode == 0, demo.shown.stderr
     assert "score  symbol" in demo.shown.stdout
-    assert "MACD_CROSSOVER" in demo.shown.stdout
+    shown = set(re.findall(r" ([0-9a-f]{8}) ", demo.shown.stdout))
+    known = query(demo.address.libpq, "SELECT array_agg(DISTINCT left(id::text, 8)) FROM trading_signals")
+    assert shown
+    assert shown <= set(known)
     assert f"Where it is      {demo.home.resolve()}" in demo.shown.stdout
     steps = [line[:4] for line in demo.shown.stderr.splitlines() if "/7 " in line]
     assert steps == [f"{number}/7 " for number in range(1, 8)]
@@ -274,11 +278,11 @@ def test_an_interrupted_backfill_leaves_no_half_batch_and_the_chain_free(demo, s
     days = ("--from", day(60), "--to", day(1))
     changed = {"SIGNALS_MARKET__TIMEFRAMES": "5m", **SMALL}
     backfill = signals_started("backfill", *days, env={**demo.env, **changed}, folder=demo.folder)
-    until(lambda: locked(demo.address), timeout_s=40)
+    until(lambda: locked(demo.address), timeout_s=120)
     time.sleep(0.5)
 
     backfill.send_signal(stop_signal)
-    said, _ = backfill.communicate(timeout=30)
+    said, _ = backfill.communicate(timeout=120)
 
     assert backfill.returncode == 130, said
     assert said.endswith("stopped\n")

@@ -136,7 +136,7 @@ def test_processes_that_start_it_at_once_share_one_server(tmp_path):
     users = [python(USE_SERVER, tmp_path / "home") for _ in range(3)]
     pids = {user.stdout.readline() for user in users}
     for user in users:
-        user.communicate("leave\n", timeout=30)
+        user.communicate("leave\n", timeout=60)
 
     assert len(pids) == 1
     assert int(pids.pop()) > 0
@@ -152,7 +152,7 @@ def test_the_server_stops_with_its_last_user_and_not_before(home):
         with embedded_server(home):
             pass
         assert status(home).running
-        other.communicate("leave\n", timeout=30)
+        other.communicate("leave\n", timeout=60)
     assert not status(home).running
 
 
@@ -195,7 +195,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_server(home):
         pid = int(user.stdout.readline())
         with embedded_server(home):
             os.killpg(user.pid, signal.SIGINT)
-            user.wait(timeout=30)
+            user.wait(timeout=60)
             assert status(home).pid == pid
 
 

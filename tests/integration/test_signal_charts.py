@@ -97,7 +97,7 @@ def test_without_an_active_signal_the_run_succeeds_and_old_pictures_go(database:
     drawn()
     assert len(charts(database)) == 1
     with database.begin() as conn:
-        conn.execute(sa.update(tables.trading_signals).values(status="INVALIDATED"))
+        conn.execute(sa.update(tables.trading_signals).values(status="EXPIRED"))
 
     assert drawn()["rows_written"] == 0
     assert charts(database) == []

@@ -38,11 +38,12 @@ GROUPS = {
     **dict.fromkeys(("direction_predictions", "price_range_predictions", "anomaly_scores"), "predictions"),
     **dict.fromkeys(("news_articles", "tweets", "reddit_posts", "repository_activity", "document_sentiment"), "text"),
     "symbol_sentiment": "sentiment",
-    "ml_signals": "signals",
-    "sentiment_signals": "signals",
-    "technical_signals": "signals",
-    "risk_filtered_signals": "signals",
-    "trading_signals": "signals",
+    **dict.fromkeys(("technical_signals", "ml_signals", "sentiment_signals"), "signals"),
+    **dict.fromkeys(("risk_filtered_signals", "trading_signals"), "signals"),
+    "expired_signals": "lifecycle",
+    "signal_outcomes": "lifecycle",
+    "confidence_calibrations": "reports",
+    "signal_performance": "reports",
     "signal_charts": "reports",
 }
 MARKET = {
@@ -204,8 +205,12 @@ def test_the_ui_shows_every_asset_in_its_group_and_the_schedule_running(up):
     assert groups_of(up.port) == GROUPS
     assert {each["name"]: each["cronSchedule"] for each in schedules} == {
         "charts_every_hour": "3 * * * *",
+        "expiry_every_five_minutes": "*/5 * * * *",
+        "outcomes_every_hour": "6 * * * *",
+        "reports_every_day": "9 0 * * *",
         "signals_at_every_close": "* * * * *",
         "texts_every_quarter": "13,28,43,58 * * * *",
+        "retention_every_day": "20 2 * * *",
         "training_every_week": "30 0 * * 1",
     }
     assert {each["scheduleState"]["status"] for each in schedules} == {"RUNNING"}

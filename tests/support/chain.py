@@ -13,6 +13,7 @@ from pipeline.definitions import defs
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
+from pipeline.jobs import CHAIN
 from pipeline.run_tags import pass_tags, range_tags
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
@@ -22,8 +23,11 @@ from resources.simulated import SimulatedMarket
 
 FAR_FUTURE = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 FILES = {"market.source": "files"}
-# When a row was written, and what became of a signal since: not what the pipeline says.
-NOT_COMPARED = {"recorded_at", "first_seen_at", "status", "executed_at", "execution_price", "profit_loss"}
+# When a row was written, what became of a signal since and of its like before: not what the pipeline says.
+NOT_COMPARED = {
+    *("recorded_at", "first_seen_at", "status", "executed_at", "execution_price", "profit_loss"),
+    *("calibrated_confidence", "uncalibrated_because", "calibrated_rank"),
+}
 CHAIN_TABLES = (
     *("candles", "indicators", "price_levels", "chart_patterns", "extra_indicators", "market_conditions"),
     *("candidate_signals", "risk_decisions", "trading_signals"),
@@ -55,10 +59,11 @@ def run(
     tags: Mapping[str, str],
     partition_key: str | None = None,
     changes: Mapping[str, str] | None = None,
+    assets: Sequence[str] = CHAIN,
 ) -> dict[str, dict[str, Any]]:
-    """One run of the chain in this process; what each asset reported."""
+    """One run of the chain, or of other assets of its job, in this process; what each asset reported."""
     resources = {
-        "database": {"config": {"url": database.address.libpq}},
+        **{name: {"config": {"url": database.address.libpq}} for name in ("database", "unlocked_database")},
         "settings": {"config": {"changes": {**FILES, **(changes or {})}}},
     }
     loggers = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -66,6 +71,7 @@ def run(
         result = defs.resolve_job_def("generate_signals").execute_in_process(
             instance=instance,
             tags=dict(tags),
+            asset_selection=[dg.AssetKey(name) for name in assets],
             partition_key=partition_key,
             run_config={"resources": resources, "loggers": loggers},
         )

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 
 from pipeline.definitions import defs
 from pipeline.domain.model import ModelKind
+from pipeline.jobs import CHAIN
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import CHAIN_LOCK, Database
 from tests.support.chain import run
@@ -199,6 +200,7 @@ def _perform_recorded(home: Path, address: DatabaseAddress, work: Work, stops: S
         defs.resolve_job_def("generate_signals").execute_in_process(
             instance=instance,
             tags=dict(work.tags),
+            asset_selection=[dg.AssetKey(name) for name in CHAIN],
             partition_key=work.partition_key,
             run_config={"resources": resources, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

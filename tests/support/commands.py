@@ -18,7 +18,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def signals(
-    *arguments: object, env: Mapping[str, str], folder: Path, timeout_s: float = 120.0
+    *arguments: object, env: Mapping[str, str], folder: Path, timeout_s: float = 300.0
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end in ``folder``, which should hold no settings file."""
     return subprocess.run(

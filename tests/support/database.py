@@ -90,6 +90,8 @@ def a_stored_signal(series_id: int, **changes: Any) -> dict[str, Any]:
         "base_confidence": 0.65,
         "agreement_boost": 0.0,
         "is_conflicting": False,
+        "calibrated_confidence": None,
+        "uncalibrated_because": "insufficient_outcomes(0<100)",
     } | changes
     number = uuid5(NAMESPACE_OID, repr(sorted(row.items(), key=lambda item: item[0])))
     return {"id": number, "signal_key": number} | row

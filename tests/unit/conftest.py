@@ -1,9 +1,13 @@
-"""A place where settings are read from, without what the machine's own environment says."""
+"""A place where settings are read from, without what the machine's own environment says; an instance of Dagster."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+from tests.support.instance import dagster_instance
+
+__all__ = ["dagster_instance", "settings_place"]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The schedule: when it ticks, and what a tick says to its run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from itertools import pairwise
@@ -16,7 +16,15 @@ from pipeline import run_tags
 from pipeline.definitions import build_definitions
 from pipeline.domain.signal import Origin
 from pipeline.domain.timeframe import Timeframe
-from pipeline.schedules import cron_of, signals_schedule, texts_schedule, training_schedule
+from pipeline.jobs import AFTERWARDS, CHAIN
+from pipeline.schedules import (
+    cron_of,
+    outcomes_schedule,
+    reports_schedule,
+    signals_schedule,
+    texts_schedule,
+    training_schedule,
+)
 from pipeline.settings import Settings
 
 MIDNIGHT = datetime(2024, 3, 31, tzinfo=UTC)  # the day on which Europe's clocks change
@@ -25,12 +33,6 @@ MIDNIGHT = datetime(2024, 3, 31, tzinfo=UTC)  # the day on which Europe's clocks
 @cache
 def repository() -> dg.RepositoryDefinition:
     return build_definitions(Settings()).get_repository_def()
-
-
-@pytest.fixture(name="instance")
-def dagster_instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 def evaluated(instance: dg.DagsterInstance, instant: datetime) -> ScheduleExecutionData:
@@ -120,6 +122,40 @@ def test_f41_after_days_off_one_run_covers_the_days_from_the_newest_pass(instanc
     assert request.tags[run_tags.RANGE_START] == "2024-03-27"
     assert request.tags[run_tags.RANGE_END] == "2024-03-31"
     assert request.tags[run_tags.AS_OF] == "2024-03-31T00:00:00+00:00"
+
+
+def test_after_days_off_the_run_brings_outcomes_and_reports_as_well(instance: dg.DagsterInstance) -> None:
+    a_pass(instance, MIDNIGHT - timedelta(days=3, hours=2), dg.DagsterRunStatus.SUCCESS)
+    job = repository().get_job("generate_signals")
+    everything = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+
+    assert tick(instance, MIDNIGHT).asset_selection is None
+    assert set(AFTERWARDS) < everything
+
+
+def test_a_tick_on_time_is_the_chain_alone(instance: dg.DagsterInstance) -> None:
+    a_pass(instance, MIDNIGHT - timedelta(hours=1), dg.DagsterRunStatus.SUCCESS)
+    selected = tick(instance, MIDNIGHT).asset_selection
+
+    assert {key.to_user_string() for key in selected or ()} == set(CHAIN)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "windows"),
+    [(outcomes_schedule, ["24h"]), (reports_schedule, ["7d", "30d"])],
+    ids=["hourly", "daily"],
+)
+def test_outcomes_and_reports_are_live_and_as_of_their_tick(
+    instance: dg.DagsterInstance, schedule: Callable[..., dg.ScheduleDefinition], windows: list[str]
+) -> None:
+    at = MIDNIGHT + timedelta(minutes=9)
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, repository_def=repository())
+    (request,) = schedule(is_running=True).evaluate_tick(context).run_requests or ()
+
+    assert request.tags[run_tags.AS_OF] == "2024-03-31T00:09:00+00:00"
+    assert request.tags[run_tags.ORIGIN] == "live"
+    assert request.partition_key == "2024-03-31"
+    assert request.run_config == {"ops": {"signal_performance": {"config": {"windows": windows}}}}
 
 
 def test_after_a_night_off_the_day_of_the_tick_is_enough(instance: dg.DagsterInstance) -> None:

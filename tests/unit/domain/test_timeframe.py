@@ -74,6 +74,12 @@ def test_f20_a_leap_second_is_refused_as_text_for_no_bar_holds_it(text: str) -> 
         parse_instant(text)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+14:00", "9999-12-31T23:00-02:00"])
+def test_an_instant_whose_offset_leads_out_of_the_years_there_are_is_refused(text: str) -> None:
+    with pytest.raises(DataContractError, match="an instant must read like"):
+        parse_instant(text)
+
+
 def test_f20_a_leap_second_adds_no_bar() -> None:
     before, after = datetime(2016, 12, 31, 23, 59, tzinfo=UTC), datetime(2017, 1, 1, tzinfo=UTC)
     assert Timeframe.M1.position(after) - Timeframe.M1.position(before) == 1
