@@ -4,7 +4,7 @@ BIN := .venv/bin
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos check up bench bench-peers clean
+.PHONY: help demo test test-long chaos check up bench bench-peers simulate-week clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ bench: .venv/development ## every budget of speed and memory, into docs/performa
 
 bench-peers: .venv/development ## the same work by vectorbt and freqtrade, each installed under build/
 	$(BIN)/python -m benchmarks --peers
+
+simulate-week: .venv/development ## a week of 5m ticks for 50 symbols, with and without retention: what grows; an hour or more
+	$(BIN)/python -m benchmarks.week
 
 clean:                   ## remove the environment and the caches; .signals/ (your data) stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
