@@ -10,11 +10,12 @@ from assets.reporting import FRESHNESS, contract_check, contract_kept, small_tab
 from assets.retries import retried
 from pipeline.calibrating import calibrate_live, calibrate_replayed
 from pipeline.domain.signal import Origin
+from pipeline.performance.calibration import KIND
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
 from resources.clock import ClockResource
 
-SHOWN = ("exchange", "source_group", "strategy", "stated", "calibrated", "outcomes", "kind_outcomes")
+SHOWN = (*KIND, "stated", "calibrated", "outcomes", "kind_outcomes")
 
 
 @dg.asset(

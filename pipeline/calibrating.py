@@ -25,7 +25,14 @@ from pipeline.performance.calibration import (
     midnight_before,
     midnights,
 )
-from pipeline.storage.calibrations import has_fit, read_resolved, recalibrate, store_fits
+from pipeline.storage.calibrations import (
+    has_fit,
+    live_closes_to,
+    lock_fits,
+    read_resolved,
+    recalibrate,
+    store_fits,
+)
 from pipeline.storage.database import Database
 
 
@@ -39,14 +46,17 @@ class Calibrated:
 
 
 def calibrate_live(database: Database, rules: CalibrationRules, scope: str, as_of: datetime) -> Calibrated:
-    """Fit as of the newest midnight whose outcomes are told, unless that was done; what is stored is final."""
+    """Fit as of the newest midnight whose outcomes are told, unless that was done; what is stored is final.
+
+    After an outage nothing is fitted before live runs have caught up with that midnight.
+    """
     midnight = midnight_before(as_of - FITTED_AFTER)
     with database.begin() as conn:
-        is_done = has_fit(conn, Origin.LIVE, scope, midnight)
-    if is_done:
-        return Calibrated(pd.DataFrame(), 0, 0)
-    fits = _fits(database, Origin.LIVE, scope, [midnight], rules)
-    with database.begin() as conn:
+        lock_fits(conn, scope)
+        closes_to = live_closes_to(conn)
+        if closes_to is None or closes_to < midnight or has_fit(conn, Origin.LIVE, scope, midnight):
+            return Calibrated(pd.DataFrame(), 0, 0)
+        fits = _fits(database, Origin.LIVE, scope, [midnight], rules)
         return Calibrated(fits, store_fits(conn, Origin.LIVE, scope, [midnight], fits), 0)
 
 
@@ -55,8 +65,9 @@ def calibrate_replayed(
 ) -> Calibrated:
     """Fit day by day for a replay's closes with ``after < close <= until``, and give its signals what was known."""
     instants = midnights(after + RESOLUTION, until)
-    fits = _fits(database, Origin.REPLAY, scope, instants, rules)
     with database.begin() as conn:
+        lock_fits(conn, scope)
+        fits = _fits(database, Origin.REPLAY, scope, instants, rules)
         written = store_fits(conn, Origin.REPLAY, scope, instants, fits)
         changed = recalibrate(conn, database, scope, after, until, fits, rules)
     return Calibrated(fits, written, changed)

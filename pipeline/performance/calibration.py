@@ -6,7 +6,7 @@ lean on their kind as a whole. More confidence never means less: where a class w
 given what they won together.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,8 @@ from pipeline.performance.reliability import N_CLASSES, classes
 # A fit is as of midnight. An hour later the outcomes that it needs are told, and after another one it is made.
 FITTED_AFTER, EFFECTIVE_AFTER = timedelta(hours=1), timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
-KIND = ("exchange", "source_group", "strategy")  # of signals: what a stated confidence is a statement of
+# Of signals: what a stated confidence is a statement of. Profiles differ in their stops, and so in how often they win.
+KIND = ("exchange", "timeframe", "profile", "source_group", "strategy")
 STATED_PARTS = 1e6  # of a confidence that are told apart
 NOTHING_TO_WIN = "alert"  # why an ALERT has none
 
@@ -107,25 +108,27 @@ def fit(resolved: Resolved, instants: Sequence[datetime], rules: CalibrationRule
             "wins": wins[at, kind, confidence_class].astype(np.int64),
             "kind_outcomes": of_kind[at, kind].astype(np.int64),
             "stated": stated[at, kind, confidence_class] / n[at, kind, confidence_class] / STATED_PARTS,
-            "calibrated": np.nan,
         }
     )
-    for rows in _enough(table, rules):
-        table.loc[rows, "calibrated"] = _shares(table.loc[rows], rules)
-    return table
+    return table.assign(calibrated=_shares(table, at * resolved.n_kinds + kind, rules))
 
 
-def _enough(table: pd.DataFrame, rules: CalibrationRules) -> Iterator[pd.Index]:
-    """The rows of each instant and kind of which enough is known."""
-    known = table[table["kind_outcomes"] >= rules.min_outcomes]
-    for _, rows in known.groupby(["fitted_as_of", "kind"], sort=False):
-        yield rows.index
+def _shares(table: pd.DataFrame, group: npt.NDArray[np.int64], rules: CalibrationRules) -> Floats:
+    """The share of each row, rising within its group; NaN where too little of the group is known."""
+    n, wins, of_kind = (table[name].to_numpy(dtype=np.float64) for name in ("outcomes", "wins", "kind_outcomes"))
+    shares = np.full(len(table), np.nan)
+    ends = np.flatnonzero(np.diff(group, append=-1)) + 1  # rows are by group
+    begins = np.concatenate([[0], ends])[:-1]
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        if of_kind[begin] >= rules.min_outcomes:
+            shares[begin:end] = _rising(n[begin:end], wins[begin:end], rules)
+    return shares
 
 
-def _shares(classes_of_kind: pd.DataFrame, rules: CalibrationRules) -> Floats:
+def _rising(n: Floats, wins: Floats, rules: CalibrationRules) -> Floats:
+    """Shares of wins that lean on their sum's, and never fall."""
     from sklearn.isotonic import isotonic_regression
 
-    n, wins = (classes_of_kind[name].to_numpy(dtype=np.float64) for name in ("outcomes", "wins"))
     weight = n + rules.prior_outcomes
     shrunk = (wins + rules.prior_outcomes * wins.sum() / n.sum()) / weight
     rising: Floats = isotonic_regression(shrunk, sample_weight=weight)

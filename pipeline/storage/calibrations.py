@@ -27,8 +27,8 @@ def read_resolved(
     """
     return database.frame(
         sa.text(
-            """SELECT s.exchange, o.source_group, o.strategy, o.confidence, (o.net_return > 0)::int::float8 AS is_win,
-  o.resolved_at
+            """SELECT s.exchange, s.timeframe, o.profile, o.source_group, o.strategy, o.confidence,
+  (o.net_return > 0)::int::float8 AS is_win, o.resolved_at
 FROM signal_outcomes o JOIN series s USING (series_id)
 WHERE o.origin = :origin AND o.scope = :scope AND o.horizon = :horizon AND o.net_return IS NOT NULL
   AND o.resolved_at > :after AND o.resolved_at <= :until AND o.candle_close_at < :until"""
@@ -40,6 +40,24 @@ WHERE o.origin = :origin AND o.scope = :scope AND o.horizon = :horizon AND o.net
             until=max(instants),
         )
     )
+
+
+def lock_fits(conn: sa.Connection, scope: str) -> None:
+    """Let no other transaction fit in a scope until this one ends."""
+    conn.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtext('confidence_calibrations'), hashtext(:scope))"), {"scope": scope}
+    )
+
+
+def live_closes_to(conn: sa.Connection) -> datetime | None:
+    """The newest close of the shortest timeframe that live runs have processed; None before the first run."""
+    close: datetime | None = conn.scalar(
+        sa.text(
+            """SELECT max(w.processed_to) FROM watermarks w JOIN series s USING (series_id)
+WHERE w.asset = 'trading_signals' GROUP BY s.bar_seconds ORDER BY s.bar_seconds LIMIT 1"""
+        )
+    )
+    return close
 
 
 def has_fit(conn: sa.Connection, origin: Origin, scope: str, fitted_as_of: datetime) -> bool:
@@ -78,7 +96,8 @@ def read_fits(conn: sa.Connection, origin: Origin, scope: str, first: datetime, 
     found = conn.execute(
         sa.text(
             f"""SELECT {", ".join(columns)} FROM confidence_calibrations
-WHERE origin = :origin AND scope = :scope AND fitted_as_of BETWEEN :first AND :last ORDER BY {", ".join(columns[:5])}"""
+WHERE origin = :origin AND scope = :scope AND fitted_as_of BETWEEN :first AND :last
+ORDER BY fitted_as_of, {", ".join(KIND)}, confidence_class"""
         ),
         {"origin": origin.value, "scope": scope, "first": first, "last": last},
     )
@@ -86,14 +105,14 @@ WHERE origin = :origin AND scope = :scope AND fitted_as_of BETWEEN :first AND :l
     return typed(tables.confidence_calibrations, rows)
 
 
-def newest_fits(conn: sa.Connection, origin: Origin, scope: str, at: datetime) -> pd.DataFrame:
-    """The newest fits that were made as of ``at`` or before; none if nothing was ever fitted."""
+def newest_fits(conn: sa.Connection, origin: Origin, scope: str, at: datetime, window: timedelta) -> pd.DataFrame:
+    """The newest fits that were made as of ``at`` or before it, but within ``window``; none if there are none."""
     newest = conn.scalar(
         sa.text(
             """SELECT max(fitted_as_of) FROM confidence_calibrations
-WHERE origin = :origin AND scope = :scope AND fitted_as_of <= :at"""
+WHERE origin = :origin AND scope = :scope AND fitted_as_of > :after AND fitted_as_of <= :at"""
         ),
-        {"origin": origin.value, "scope": scope, "at": at},
+        {"origin": origin.value, "scope": scope, "after": at - window, "at": at},
     )
     return read_fits(conn, origin, scope, newest or at, newest or at)
 
@@ -103,7 +122,7 @@ def with_calibration(
 ) -> pd.DataFrame:
     """Rows of `trading_signals` about to be stored, with `GIVEN` by the newest fit that is effective at each close.
 
-    Where newer fits are missing, as after days off, older ones serve.
+    Where newer fits are missing, as after days off, older ones serve, as long as outcomes that old would count.
     """
     if rows.empty:
         return rows.assign(calibrated_confidence=np.empty(0), uncalibrated_because=np.empty(0, dtype=object))
@@ -115,7 +134,7 @@ def with_calibration(
     )
     fits = []
     for at in effective.unique():
-        known = newest_fits(conn, occasion.origin, occasion.scope, at)
+        known = newest_fits(conn, occasion.origin, occasion.scope, at, rules.window)
         fits.append(known.assign(fitted_as_of=at))
     given = calibrate(asked, pd.concat(fits), rules)
     return rows.assign(**{name: given[name] for name in GIVEN})
@@ -136,8 +155,9 @@ def recalibrate(
     """
     signals = database.frame(
         sa.text(
-            """SELECT id::text AS id, exchange, source_group, strategy, signal_type::text AS signal_type, confidence,
-  candle_close_at, origin, scope, calibrated_confidence AS had, uncalibrated_because AS had_because
+            """SELECT id::text AS id, exchange, timeframe, profile, source_group, strategy,
+  signal_type::text AS signal_type, confidence, candle_close_at, origin, scope,
+  calibrated_confidence AS had, uncalibrated_because AS had_because
 FROM trading_signals
 WHERE origin = 'replay' AND scope = :scope AND candle_close_at > :after AND candle_close_at <= :until"""
         ).bindparams(scope=scope, after=after, until=until)
@@ -151,22 +171,21 @@ WHERE origin = 'replay' AND scope = :scope AND candle_close_at > :after AND cand
         given["calibrated_confidence"].isna() & given["uncalibrated_because"].eq(signals["had_because"])
     )
     changed = pd.concat([signals[["id"]], given], axis=1)[~same]
-    if not changed.empty:
-        staging = copy_to_staging(conn, tables.trading_signals, changed)
-        conn.execute(
-            sa.text(
-                f"""UPDATE trading_signals t SET calibrated_confidence = n.calibrated_confidence,
-  uncalibrated_because = n.uncalibrated_because
-FROM {staging.name} n WHERE t.id = n.id::uuid"""
-            )
-        )
+    if changed.empty:
+        return 0
+    staging = copy_to_staging(conn, tables.trading_signals, changed)
     conn.execute(
         sa.text(
-            """UPDATE signal_outcomes o SET calibrated_confidence = t.calibrated_confidence
-FROM trading_signals t
-WHERE t.origin = 'replay' AND t.scope = :scope AND t.candle_close_at > :after AND t.candle_close_at <= :until
-  AND o.signal_id = t.id AND o.calibrated_confidence IS DISTINCT FROM t.calibrated_confidence"""
-        ),
-        {"scope": scope, "after": after, "until": until},
+            f"""UPDATE trading_signals t SET calibrated_confidence = n.calibrated_confidence,
+  uncalibrated_because = n.uncalibrated_because
+FROM {staging.name} n WHERE t.id = n.id::uuid"""
+        )
+    )
+    conn.execute(
+        sa.text(
+            f"""UPDATE signal_outcomes o SET calibrated_confidence = n.calibrated_confidence
+FROM {staging.name} n
+WHERE o.signal_id = n.id::uuid AND o.calibrated_confidence IS DISTINCT FROM n.calibrated_confidence"""
+        )
     )
     return len(changed)

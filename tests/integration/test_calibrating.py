@@ -194,9 +194,37 @@ def test_a_signal_that_a_replay_makes_anew_loses_what_was_fitted_for_the_one_bef
     assert 0 < kept < len(values(before)) + len(before)
 
 
+def test_nothing_is_fitted_live_before_live_runs_have_caught_up_with_that_midnight(backfilled):
+    as_if_live(backfilled, LAST - timedelta(hours=1))
+    before_any = calibrate_live(backfilled, RULES, "default", LAST + timedelta(hours=5))
+    tick(backfilled, LAST - timedelta(hours=1), CHANGES)
+    behind = calibrate_live(backfilled, RULES, "default", LAST + timedelta(hours=5))
+    tick(backfilled, LAST + timedelta(hours=5), CHANGES)
+    caught_up = calibrate_live(backfilled, RULES, "default", LAST + timedelta(hours=5))
+
+    assert before_any.written == behind.written == 0
+    assert caught_up.written > 0
+
+
+@pytest.mark.parametrize(("window_days", "is_given"), [(4, True), (3, False)])
+def test_after_days_off_an_older_fit_serves_as_long_as_its_outcomes_would_count(backfilled, window_days, is_given):
+    off = timedelta(days=2, hours=5)
+    as_if_live(backfilled, LAST - off)
+    changes = {**CHANGES, "calibration.window_days": str(window_days)}
+    tick(backfilled, LAST - off, changes)
+    calibrate_live(backfilled, RULES, "default", LAST - off)
+
+    tick(backfilled, LAST + timedelta(hours=3), changes)
+
+    back = given(backfilled, f"origin = 'live' AND candle_close_at = '{(LAST + timedelta(hours=3)).isoformat()}'")
+    assert back
+    assert bool(values(back)) == is_given
+
+
 def test_a_live_fit_is_final(backfilled):
     as_if_live(backfilled, LAST)
     at = LAST + timedelta(hours=1)
+    tick(backfilled, at, CHANGES)
     first = calibrate_live(backfilled, RULES, "default", at)
     before = rows(backfilled, "confidence_calibrations")
     with backfilled.begin() as conn:

@@ -230,6 +230,28 @@ def test_active_signals_are_listed_best_first_as_the_apis_detail_objects(signals
     assert (found[0]["target_prices"], found[1]["target_prices"]["tp1"]) == (None, 102.0)
 
 
+@pytest.mark.parametrize(
+    ("is_by_calibrated", "symbols"),
+    [("false", ["NONE/USDT", "LOW/USDT", "HIGH/USDT"]), ("true", ["HIGH/USDT", "LOW/USDT", "NONE/USDT"])],
+)
+def test_by_setting_what_came_true_most_often_is_listed_first(
+    signals, database, monkeypatch, is_by_calibrated, symbols
+):
+    def won(share: float, **changes: Any) -> dict[str, Any]:
+        return active(calibrated_confidence=share, uncalibrated_because=None, **changes)
+
+    put_signals(
+        database,
+        won(0.3, symbol="LOW/USDT", rank_score=0.6),
+        active(symbol="NONE/USDT", rank_score=0.9),
+        won(0.6, symbol="HIGH/USDT", rank_score=0.5),
+    )
+    monkeypatch.setenv("SIGNALS_CALIBRATION__RANKS_SIGNALS", is_by_calibrated)
+
+    assert [each["symbol"] for each in signals("list", "--json").json] == symbols
+    assert [words(line)[1] for line in signals("list").out.splitlines()[1:]] == symbols
+
+
 def test_active_means_between_close_and_expiry_and_status_active_and_live(signals, database):
     put_signals(
         database,

@@ -116,6 +116,8 @@ confidence_calibrations = sa.Table(
     text("scope", "default, or the name of a replay", primary_key=True),
     instant("fitted_as_of", "UTC midnight; outcomes that were resolved by then count", primary_key=True),
     text("exchange", "exchange of the signals", primary_key=True),
+    text("timeframe", "timeframe of the signals, e.g. 1h", primary_key=True),
+    text("profile", "risk profile of the signals", primary_key=True),
     text("source_group", "technical, ml_model, sentiment or multi", primary_key=True),
     text("strategy", "the signals' strategy, or MULTI_STRATEGY", primary_key=True),
     sa.Column(

@@ -46,10 +46,10 @@ def resolved(found) -> Resolved:
     )
 
 
-def slowly(found, at: datetime, rules: CalibrationRules) -> dict[tuple[int, float], float | None]:
-    """What each kind and stated confidence is worth, by pooling neighbours that fall until none does."""
+def slowly(found, at: datetime, rules: CalibrationRules) -> dict[tuple[int, float], tuple[int, float | None]]:
+    """How often each kind stated each confidence, and what that is worth; neighbours that fall are pooled."""
     known = [(s, won, kind) for h, s, won, kind in found if at - rules.window < START + h * DAY / 24 <= at]
-    worth: dict[tuple[int, float], float | None] = {}
+    worth: dict[tuple[int, float], tuple[int, float | None]] = {}
     for kind in {k for _, _, k in known}:
         of_kind = [(s, won) for s, won, k in known if k == kind]
         overall = sum(won for _, won in of_kind) / len(of_kind)
@@ -64,7 +64,8 @@ def slowly(found, at: datetime, rules: CalibrationRules) -> dict[tuple[int, floa
             pools[i : i + 2] = [[names + more, w + v, (w * p + v * q) / (w + v)]]
         for names, _, share in pools:
             for stated in names:
-                worth[kind, stated] = share if len(of_kind) >= rules.min_outcomes else None
+                n = sum(s == stated for s, _ in of_kind)
+                worth[kind, stated] = n, share if len(of_kind) >= rules.min_outcomes else None
     return worth
 
 
@@ -78,14 +79,17 @@ def test_every_fit_is_that_of_a_slow_walk(found):
         rows = table[table["fitted_as_of"] == at]
         classes = {round(20 * stated): stated for stated in STATED}
         ours = {
-            (row.kind, classes[row.confidence_class]): None if np.isnan(row.calibrated) else row.calibrated
+            (row.kind, classes[row.confidence_class]): (
+                row.outcomes,
+                None if np.isnan(row.calibrated) else row.calibrated,
+            )
             for row in rows.itertuples()
         }
+        assert rows["stated"].tolist() == pytest.approx([stated for _, stated in ours])
         slow = slowly(found, at, RULES)
         assert ours.keys() == slow.keys()
-        for key, share in slow.items():
-            assert (ours[key] is None) == (share is None)
-            assert share is None or ours[key] == pytest.approx(share, abs=1e-12)
+        for key, (n, share) in slow.items():
+            assert ours[key] == (n, share if share is None else pytest.approx(share, abs=1e-12))
 
 
 @given(outcomes)
@@ -129,14 +133,17 @@ def test_a_day_alone_is_fitted_as_among_others(found):
 
 
 def asked(confidence, **changes) -> pd.DataFrame:
-    row = {"exchange": "binance", "source_group": "technical", "strategy": "SMA_CROSSOVER", "signal_type": "BUY"}
-    return pd.DataFrame([row | {"confidence": each, "fitted_as_of": START} | changes for each in confidence])
+    row = dict(zip(KIND, WHICH, strict=True)) | {"signal_type": "BUY", "fitted_as_of": START}
+    return pd.DataFrame([row | {"confidence": each} | changes for each in confidence])
+
+
+WHICH = ("binance", "1h", "default", "technical", "SMA_CROSSOVER")
 
 
 def known(calibrated, stated=(0.6, 0.7), n=200) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            **dict(zip(KIND, ("binance", "technical", "SMA_CROSSOVER"), strict=True)),
+            **dict(zip(KIND, WHICH, strict=True)),
             "fitted_as_of": START,
             "confidence_class": [12, 14],
             "kind_outcomes": n,
@@ -159,6 +166,8 @@ def test_between_classes_the_line_holds_and_beyond_them_their_ends():
         ({}, known([np.nan, np.nan], n=7), "insufficient_outcomes(7<10)"),
         ({"strategy": "RSI_OVERSOLD"}, known([0.3, 0.4]), "insufficient_outcomes(0<10)"),
         ({"exchange": "kraken"}, known([0.3, 0.4]), "insufficient_outcomes(0<10)"),
+        ({"timeframe": "4h"}, known([0.3, 0.4]), "insufficient_outcomes(0<10)"),
+        ({"profile": "low"}, known([0.3, 0.4]), "insufficient_outcomes(0<10)"),
         ({"fitted_as_of": START - DAY}, known([0.3, 0.4]), "insufficient_outcomes(0<10)"),
         ({"signal_type": "ALERT"}, known([0.3, 0.4]), NOTHING_TO_WIN),
         ({}, known([0.3, 0.4]).iloc[:0], "insufficient_outcomes(0<10)"),

@@ -20,6 +20,8 @@ def upgrade() -> None:
             comment="UTC midnight; outcomes that were resolved by then count",
         ),
         sa.Column("exchange", sa.Text(), nullable=False, comment="exchange of the signals"),
+        sa.Column("timeframe", sa.Text(), nullable=False, comment="timeframe of the signals, e.g. 1h"),
+        sa.Column("profile", sa.Text(), nullable=False, comment="risk profile of the signals"),
         sa.Column("source_group", sa.Text(), nullable=False, comment="technical, ml_model, sentiment or multi"),
         sa.Column("strategy", sa.Text(), nullable=False, comment="the signals' strategy, or MULTI_STRATEGY"),
         sa.Column(
@@ -54,7 +56,8 @@ def upgrade() -> None:
             "calibrated BETWEEN 0 AND 1", name=op.f("ck_confidence_calibrations_calibrated_is_a_fraction")
         ),
         sa.PrimaryKeyConstraint(
-            *("origin", "scope", "fitted_as_of", "exchange", "source_group", "strategy", "confidence_class"),
+            *("origin", "scope", "fitted_as_of", "exchange", "timeframe", "profile"),
+            *("source_group", "strategy", "confidence_class"),
             name=op.f("pk_confidence_calibrations"),
         ),
         comment="What stated confidence was known to be worth at the end of each day, by kind of signal",
