@@ -18,7 +18,7 @@ from pipeline.random_entries import refresh_random_entries, rules_name
 from pipeline.settings import Settings
 from pipeline.storage.accounts import read_profile
 from pipeline.storage.database import Database
-from pipeline.storage.outcomes import series_with_advice
+from pipeline.storage.outcomes import advised_closes, series_with_advice
 from pipeline.storage.performance import executed_counts, newest_report, read_outcomes
 from pipeline.storage.random_entries import read_random_means
 
@@ -39,19 +39,29 @@ def window_of(
 
 def refresh(database: Database, settings: Settings, window: Window, as_of: datetime) -> None:
     """Bring up to date what a report is made from: outcomes, calibrated confidence, entries at random."""
-    origin, rules, after = Origin(window.origin), settings.outcomes.rules, window.start - RESOLUTION
+    origin, rules = Origin(window.origin), settings.outcomes.rules
+    with database.begin() as conn:
+        closes = _advised(conn, window)
     if origin is Origin.LIVE:
         judge_live(database, rules, window.scope, as_of)
         calibrate_live(database, settings.calibration.rules, window.scope, as_of)
-    else:
+    if closes is None:
+        return
+    first, last = closes
+    after = first - RESOLUTION
+    if origin is Origin.REPLAY:
         # What was known before the window's first close is a part of what its signals are given.
-        judge_replayed(database, rules, window.scope, after - settings.calibration.rules.window, window.end, as_of)
-        calibrate_replayed(database, settings.calibration.rules, window.scope, after, window.end)
+        judge_replayed(database, rules, window.scope, after - settings.calibration.rules.window, last, as_of)
+        calibrate_replayed(database, settings.calibration.rules, window.scope, after, last)
     with database.begin() as conn:
-        advised = series_with_advice(conn, origin, window.scope, after, window.end)
+        advised = series_with_advice(conn, origin, window.scope, after, last)
         multiple = read_profile(conn, settings.risk).stop_atr_multiple
-    series = [each.series for each in advised]
-    refresh_random_entries(database, settings, multiple, series, window.start, window.end, as_of)
+    refresh_random_entries(database, settings, multiple, [each.series for each in advised], first, last, as_of)
+
+
+def _advised(conn: sa.Connection, window: Window) -> tuple[datetime, datetime] | None:
+    """The window's first and last close with advice: days before and after it are no chance that anybody missed."""
+    return advised_closes(conn, Origin(window.origin), window.scope, window.start - RESOLUTION, window.end)
 
 
 def current_performance(
@@ -96,9 +106,8 @@ def report(database: Database, settings: Settings, window: Window) -> Performanc
     with database.begin() as conn:
         counts = executed_counts(conn, window)
         multiple = read_profile(conn, settings.risk).stop_atr_multiple
-    means = read_random_means(
-        database, rules_name(settings.outcomes.rules, multiple), window.horizon, window.start, window.end
-    )
+        first, last = _advised(conn, window) or (window.start, window.start)
+    means = read_random_means(database, rules_name(settings.outcomes.rules, multiple), window.horizon, first, last)
     keys = zip(means["series_id"].tolist(), means["is_buy"].tolist(), strict=True)
     random_of = dict(zip(keys, means["net_return"].tolist(), strict=True))
     outcomes = read_outcomes(database, window, bars, random_of)

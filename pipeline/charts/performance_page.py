@@ -17,11 +17,11 @@ from pipeline.performance.wording import rate, rules_words, signed, window_words
 NARROW_PX = 640  # windows that are given the narrow pictures
 FOLDED = ("symbol", "calibration", "calibrated")  # long tables, opened by a click
 STYLE = f"""
-body {{ margin: 0 auto; max-width: 860px; padding: 16px; color: #333333; background: #ffffff;
+body {{ margin: 0 auto; max-width: 1240px; padding: 16px; color: #333333; background: #ffffff;
   font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; }}
 h1 {{ font-size: 1.35em; margin: 0.2em 0; }}
 h2 {{ font-size: 1.08em; margin: 1.8em 0 0.2em; }}
-p {{ margin: 0.3em 0; }}
+p {{ margin: 0.3em 0; max-width: {FINE.width}px; }}
 .quiet {{ color: #6a6a6a; }}
 .lead {{ font-size: 1.12em; margin: 0.8em 0; }}
 .wide {{ overflow-x: auto; margin: 0.5em 0; }}
@@ -114,8 +114,8 @@ MEANINGS = (
     ("mean, median", "net returns of a signal: after fees at both ends and slippage."),
     (
         "random",
-        "mean net return of entries on every bar of the same series and days, both ways, with the same stops, targets "
-        "and costs: what a monkey would have earned.",
+        "mean net return of entries on every bar from the first advice to the last, both ways, with the same stops, "
+        "targets and costs: what a monkey would have earned.",
     ),
     (
         "over random",

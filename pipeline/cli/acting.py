@@ -1,5 +1,6 @@
 """`signals execute` and `signals invalidate`: what people did with a signal, or think of it."""
 
+import math
 import re
 from datetime import datetime
 from typing import Any
@@ -36,13 +37,41 @@ class SignalIdType(click.ParamType[Any]):
         return digits
 
 
+class PriceType(click.ParamType[Any]):
+    """A price: a finite number above 0."""
+
+    name = "price"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.fail(f"must be a finite number above 0, was {value!r}", param, ctx)
+        return number
+
+
+class ReasonType(click.ParamType[Any]):
+    """Words that are kept."""
+
+    name = "reason"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The words."""
+        if not str(value).strip():
+            self.fail("must say why, was empty", param, ctx)
+        return str(value)
+
+
 SIGNAL_ID = SignalIdType()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the signal as JSON.")
 
 
 @click.command("execute")
 @click.argument("beginning", type=SIGNAL_ID, metavar="ID")
-@click.option("--price", "paid", type=float, required=True, help="At which price, in the quote currency.")
+@click.option("--price", "paid", type=PriceType(), required=True, help="At which price, in the quote currency.")
 @click.option("--at", type=INSTANT, help="When; now by default. From the signal's close to before its expiry.")
 @json_option
 def execute_command(beginning: str, paid: float, at: datetime | None, as_json: bool) -> None:
@@ -64,12 +93,13 @@ def execute_command(beginning: str, paid: float, at: datetime | None, as_json: b
 
 @click.command("invalidate")
 @click.argument("beginning", type=SIGNAL_ID, metavar="ID")
-@click.option("--reason", required=True, help="Why; it is kept with the signal.")
+@click.option("--reason", type=ReasonType(), required=True, help="Why; it is kept with the signal.")
 @json_option
 def invalidate_command(beginning: str, reason: str, as_json: bool) -> None:
     """Take an active signal back, for a reason.
 
-    ID is the signal's id or its beginning, as `signals list` shows it. It is for good: what has ended stays so.
+    ID is the signal's id or its beginning, as `signals list` shows it. It is for good: what has ended stays so, and to
+    say it again is an error that tells what the signal is.
 
     \b
     Example:

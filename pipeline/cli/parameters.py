@@ -2,7 +2,7 @@
 
 import calendar
 import re
-from datetime import MAXYEAR, MINYEAR, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
 
 EVERY_EXCHANGE = "all"  # instead of the name of one
 FEBRUARY = 2
+FIRST_YEAR, LAST_YEAR = 1970, 2199  # further off a window has no day before or after it
 WRITTEN_DAY = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)\s*")
 
 
@@ -52,8 +53,8 @@ def _no_such_day(text: str) -> str:
     if written is None:
         return ""
     year, month, day = map(int, written.groups())
-    if not MINYEAR <= year <= MAXYEAR:
-        return ": years begin with 0001"
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        return f": years go from {FIRST_YEAR} to {LAST_YEAR}"
     if not 1 <= month <= 12:
         return f": there is no month {month}"
     n_days = calendar.monthrange(year, month)[1]

@@ -49,7 +49,10 @@ def sql_command(query: str | None, kind: str, url: bool) -> None:
         with database_address(settings) as address:
             click.echo(address.libpq)
         if settings.database_url is None:
-            remark("the embedded server answers there only while something uses it: keep `signals up` running")
+            remark(
+                "the embedded server answers there only while something uses it: keep `signals up` "
+                "running, or have it started by `signals up --prepare`"
+            )
         return
     if query is None and sys.stdin.isatty():
         raise click.UsageError('say what to ask: signals sql "SELECT * FROM v_active_signals"')

@@ -188,7 +188,7 @@ def _show_table(table: "Table") -> None:
 def _why_none(performance: "Performance", sets: Sequence[SignalSet], found: SignalSet | None) -> str:
     """Why there is no outcome to report on, and what would show some."""
     if performance.n_pending:
-        return f"{performance.n_pending:,} signals of these days wait for candles that tell what became of them"
+        return "candles that tell what became of the signals of these days have not come yet"
     if not sets:
         return "no signal is stored yet; `signals run` makes them, `signals demo` shows how"
     window = performance.window

@@ -143,8 +143,8 @@ def _stored_facts(settings: Settings) -> dict[str, object]:
     with open_database(settings) as database, database.begin() as conn:
         for table in (tables.series, tables.trading_signals):
             facts[table.name] = conn.scalar(sa.select(sa.func.count()).select_from(table))
-        t = tables.trading_signals.c
-        active = sa.and_(t.status == "ACTIVE", t.origin == "live", t.expires_at > datetime.now(UTC))
+        t, now = tables.trading_signals.c, datetime.now(UTC)
+        active = sa.and_(t.status == "ACTIVE", t.origin == "live", t.created_at <= now, t.expires_at > now)
         facts["active_signals"] = conn.scalar(
             sa.select(sa.func.count()).select_from(tables.trading_signals).where(active)
         )
@@ -152,7 +152,10 @@ def _stored_facts(settings: Settings) -> dict[str, object]:
         states = sa.select(health.status, sa.func.count()).where(health.source == "candles").group_by(health.status)
         for status, count in conn.execute(states):
             facts[f"series_{status.lower()}"] = count
-        facts["newest_live_close"] = conn.scalar(sa.select(sa.func.max(tables.watermarks.c.reached)))
+        w = tables.watermarks.c
+        facts["newest_live_close"] = conn.scalar(
+            sa.select(sa.func.max(w.processed_to)).where(w.asset == "trading_signals")
+        )
         facts["silent_models"] = silent_models(conn)
         is_simulated = settings.market.source == "simulated"
         facts |= {f"texts_{name}": words for name, words in told(source_states(conn, is_simulated=is_simulated))}

@@ -138,7 +138,8 @@ def cautions(performance: Performance) -> Iterator[str]:
     row = performance.overall
     signals, entered = int(row["signals"]), int(row["entered"])
     if performance.n_pending:
-        yield f"{performance.n_pending:,} signals wait for candles and are in no figure"
+        wait = "1 signal waits" if performance.n_pending == 1 else f"{performance.n_pending:,} signals wait"
+        yield f"{wait} for candles; in the figures are those that have an outcome"
     if signals > entered:
         yield f"{signals - entered:,} signals have no return: nobody traded in the bar to enter at"
     if 0 < entered < FEW:

@@ -45,6 +45,22 @@ class WaitingSeries(NamedTuple):
     made_to: datetime | None  # close up to which live runs have made its advice; None if none has
 
 
+def advised_closes(
+    conn: sa.Connection, origin: Origin, scope: str, after: datetime, until: datetime
+) -> tuple[datetime, datetime] | None:
+    """The first and the last close with ``after < close <= until`` that has advice; None where none has."""
+    chosen = "origin = :origin AND scope = :scope AND candle_close_at > :after AND candle_close_at <= :until"
+    row = conn.execute(
+        sa.text(
+            f"""SELECT least(s.first, c.first), greatest(s.last, c.last) FROM
+  (SELECT min(candle_close_at) AS first, max(candle_close_at) AS last FROM trading_signals WHERE {chosen}) s,
+  (SELECT min(candle_close_at) AS first, max(candle_close_at) AS last FROM candidate_signals WHERE {chosen}) c"""
+        ),
+        {"origin": origin.value, "scope": scope, "after": after, "until": until},
+    ).one()
+    return None if row[0] is None else (row[0], row[1])
+
+
 def series_with_advice(
     conn: sa.Connection, origin: Origin, scope: str, after: datetime, until: datetime
 ) -> list[WaitingSeries]:

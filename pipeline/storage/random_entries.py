@@ -59,7 +59,7 @@ def store_random_entries(conn: sa.Connection, rows: pd.DataFrame) -> int:
 
 
 def read_random_means(database: Database, rules: str, horizon: str, start: datetime, end: datetime) -> pd.DataFrame:
-    """What an entry on the days from ``start`` to ``end`` brought on average.
+    """What an entry on the days from that of ``start`` to that of ``end`` brought on average, both inclusive.
 
     Columns series_id, is_buy, net_return, hit_rate and n_entries; a row for each series and side.
     """
@@ -77,7 +77,7 @@ def read_random_means(database: Database, rules: str, horizon: str, start: datet
             t.rules == rules,
             t.horizon == horizon,
             t.day_at >= start.replace(hour=0, minute=0, second=0, microsecond=0),
-            t.day_at < end,
+            t.day_at <= end,
         )
         .group_by(t.series_id, t.signal_type)
     )

@@ -71,6 +71,9 @@ BEGIN
       RAISE EXCEPTION 'an execution must not be in the future, was %; the database has %',
         NEW.executed_at, clock_timestamp() USING ERRCODE = '{WRONG}';
     END IF;
+  ELSIF NEW.status = '{EXPIRED}' AND NEW.expires_at > now() + interval '{CLOCK_TOLERANCE_S} s' THEN
+    RAISE EXCEPTION 'signal % stands until %, so it has not expired yet; invalidate_signal takes it back',
+      OLD.id, NEW.expires_at USING ERRCODE = '{WRONG}';
   ELSIF NEW.status = '{INVALIDATED}' AND coalesce({_told("reason")}, {_told("each")}) IS NULL THEN
     RAISE EXCEPTION 'an invalidation must have a reason, had none: SELECT * FROM invalidate_signal(''%'', ''why'')',
       OLD.id USING ERRCODE = '{WRONG}';
@@ -97,11 +100,11 @@ CREATE OR REPLACE TRIGGER check_signal_transition BEFORE UPDATE ON trading_signa
 
 
 def _unless_a_sweep() -> str:
-    """Where nothing but an allowed expiry happens there is nothing to ask, for a hundred thousand signals at once."""
+    """Where nothing but a due expiry happens there is nothing to ask, for a hundred thousand signals at once."""
     allowed = " OR ".join(f"OLD.status = '{before}'" for before in SignalStatus if EXPIRED in TRANSITIONS[before])
     return f"""
-  AND NOT (NEW.status = '{EXPIRED}' AND ({allowed}) AND NEW.id = OLD.id AND NEW.executed_at IS NULL
-    AND NEW.execution_price IS NULL AND NEW.profit_loss IS NULL)"""
+  AND NOT (NEW.status = '{EXPIRED}' AND ({allowed}) AND NEW.expires_at <= now() AND NEW.id = OLD.id
+    AND NEW.executed_at IS NULL AND NEW.execution_price IS NULL AND NEW.profit_loss IS NULL)"""
 
 
 def _note() -> list[str]:

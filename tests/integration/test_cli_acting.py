@@ -85,8 +85,8 @@ def test_f61_a_price_that_is_none_is_refused(signals, database, price):
 
     said = signals("execute", number.hex, f"--price={price}")
 
-    assert said.code == 1
-    assert "an execution must have a finite price above 0" in said.err
+    assert said.code == 2
+    assert f"must be a finite number above 0, was '{price}'" in said.err
     assert status_of(database, number) == "ACTIVE"
 
 
