@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -65,7 +66,7 @@ def _advised(conn: sa.Connection, window: Window) -> tuple[datetime, datetime] |
 
 
 def current_performance(
-    conn: sa.Connection, label: str, as_of: datetime, exchanges: Sequence[str]
+    conn: sa.Connection, label: str, as_of: datetime, exchanges: Sequence[str], seen_by: UUID | None = None
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What was executed in one of `WINDOWS`, counted now, and the newest stored figures of what all advice brought.
 
@@ -73,6 +74,9 @@ def current_performance(
     ----------
     exchanges
         Whose live signals count, all of them together.
+    seen_by
+        The user whose eyes are meant: what was executed is counted of the house's signals and their own. None is
+        everybody's.
 
     Returns
     -------
@@ -81,7 +85,9 @@ def current_performance(
         is stored, or where there is more than one exchange: each has reports of its own.
     """
     windows = [window_of(label, as_of, exchange=exchange) for exchange in exchanges]
-    executed = spec_performance([count for window in windows for count in executed_counts(conn, window)], label)
+    executed = spec_performance(
+        [count for window in windows for count in executed_counts(conn, window, seen_by)], label
+    )
     stored = newest_report(conn, windows[0]) if len(windows) == 1 else None
     return executed, None if stored is None else dict(stored)
 

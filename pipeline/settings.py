@@ -37,6 +37,7 @@ from pipeline.indicators.extra.choice import KINDS, chosen, parameters_known, un
 from pipeline.indicators.extra.definition import ExtraParameters
 from pipeline.risk.exposure import POSITION_SIZE
 from pipeline.risk.profile import RiskProfile
+from pipeline.settings_api import ApiSettings
 from pipeline.settings_errors import PREFIX as PREFIX
 from pipeline.settings_errors import explain, meant, sections_of, settings_within, variable_of
 from pipeline.settings_outcomes import CalibrationSettings, OutcomeSettings
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     texts: TextSettings = TextSettings()
     sentiment: SentimentSettings = SentimentSettings()
+    api: ApiSettings = ApiSettings()
 
     @field_validator("indicators", mode="before")
     @classmethod

@@ -8,14 +8,16 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from pipeline import __version__
-from pipeline.api import performance, signals
+from pipeline.api import accounts, performance, signals
+from pipeline.api.access import LOOPBACK, Access, access_of
 from pipeline.api.dependencies import Service
 from pipeline.api.errors import UnexpectedErrors, add_error_handlers
 from pipeline.api.examples import EXAMPLES
-from pipeline.api.guards import BodyLimit, LoopbackOnly
+from pipeline.api.guards import BodyLimit, OwnNames
 from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
 from pipeline.api.payloads import ErrorAnswer
+from pipeline.api.requester import OPEN, Identified
 from pipeline.api.watching import watching
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
@@ -25,39 +27,61 @@ word to decide by, `error.message` a sentence for people."""
 
 # What any route may answer; each is told with its reason in `ErrorAnswer`.
 ERRORS: dict[int | str, dict[str, Any]] = {
-    403: {"model": ErrorAnswer, "description": "a foreign Host or Origin"},
+    400: {"model": ErrorAnswer, "description": "a key in the URL, which is to be taken back"},
+    401: {"model": ErrorAnswer, "description": "no key, or none that opens anything (any more); `code` says which"},
+    403: {"model": ErrorAnswer, "description": "a foreign Host or Origin, or a key without the `scope`"},
+    408: {"model": ErrorAnswer, "description": "a request that took too long to come"},
     413: {"model": ErrorAnswer, "description": "a body that is too large"},
     422: {"model": ErrorAnswer, "description": "a value that is wrong; `fields` says which"},
+    429: {"model": ErrorAnswer, "description": "too often; try again after Retry-After seconds"},
+    431: {"model": ErrorAnswer, "description": "too much before the body"},
     500: {"model": ErrorAnswer, "description": "nobody foresaw it; the log has it under `reference`"},
     503: {"model": ErrorAnswer, "description": "the database does not answer; try again after Retry-After seconds"},
 }
 
 
 class Application(FastAPI):
-    """An application whose document shows examples as they are."""
+    """An application whose document shows examples as they are, and keys as this server asks for them."""
+
+    keys_required = False
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once; FastAPI itself would leave every null out of an example."""
         if self.openapi_schema is None:
-            schemas = super().openapi()["components"]["schemas"]
+            made = super().openapi()
             for name, example in EXAMPLES.items():
-                schemas[name]["examples"] = [example]
+                made["components"]["schemas"][name]["examples"] = [example]
+            for path, operations in made["paths"].items():
+                for operation in operations.values():
+                    if path in OPEN:
+                        operation["security"] = []
+                        del operation["responses"]["401"]
+                    elif not self.keys_required:
+                        operation["security"].append({})  # or none
         document: dict[str, Any] = super().openapi()
         return document
 
 
 def build_application(
-    database: Database, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    database: Database,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    access: Access | None = None,
 ) -> FastAPI:
-    """The API over a migrated database, for a server on a loopback address.
+    """The API over a migrated database.
 
     Parameters
     ----------
     settings
         Those of the start: which exchange is meant, how signals are ranked, by what a bar is explained.
     clock
-        What time it is, aware: as of when signals are active and windows end. Executions go by the database's clock.
+        What time it is, aware: as of when signals are active, windows end and keys expire. Executions go by the
+        database's clock.
+    access
+        Whom the server answers; by default one on a loopback address, as the settings have it.
     """
+    access = access_of(LOOPBACK, settings.api) if access is None else access
     service = Service(database, settings, clock)
     metrics = Metrics(service)
     app = Application(
@@ -71,15 +95,18 @@ def build_application(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         middleware=[  # the first one is the outermost
             Middleware(Measured, metrics=metrics),
-            Middleware(LoopbackOnly),
+            Middleware(OwnNames, access=access),
             Middleware(UnexpectedErrors),
+            Middleware(Identified, service=service, access=access),
             Middleware(BodyLimit),
         ],
     )
+    app.keys_required = access.keys_required
     app.state.service = service
     add_error_handlers(app)
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
     app.include_router(signals.router)
+    app.include_router(accounts.router)
     app.include_router(watching(metrics))
     add_page(app)
     return app

@@ -43,6 +43,16 @@ class NotFoundError(DataContractError):
         super().__init__(f"no signal has the id {signal_id}")
 
 
+class RefusedError(HTTPException):
+    """A request that is refused for who makes it, how, or how often; ``facts`` stand beside code and message."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+    ) -> None:
+        super().__init__(status, message, headers=headers)
+        self.code, self.facts = code, facts
+
+
 # Error -> status and code, most specific first; what the error says is told where its words are meant for callers.
 STATUSES: tuple[tuple[type[SignalsError], int, str], ...] = (
     (DatabaseUnavailableError, 503, "database_unavailable"),
@@ -68,7 +78,10 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
 
 
-async def _signals_error(request: Request, error: Exception) -> JSONResponse:
+def answer_to(error: RefusedError | SignalsError) -> JSONResponse:
+    """What is answered for an error; for what stands before the handlers."""
+    if isinstance(error, RefusedError):
+        return refusal(error.status_code, error.code, error.detail, headers=error.headers, **error.facts)
     found = next(((status, code) for kind, status, code in STATUSES if isinstance(error, kind)), None)
     if found is None:  # an operator's: the message may name places and settings of this machine
         return _unexpected(error)
@@ -78,6 +91,11 @@ async def _signals_error(request: Request, error: Exception) -> JSONResponse:
         return refusal(status, code, AWAY[code], headers={"Retry-After": str(RETRY_AFTER_S)})
     facts: dict[str, Any] = {"status": error.status} if isinstance(error, IllegalTransitionError) else {}
     return refusal(status, code, str(error), **facts)
+
+
+async def _signals_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SignalsError)
+    return answer_to(error)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -103,6 +121,8 @@ def _words(error: Mapping[str, Any]) -> str:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error, RefusedError):
+        return answer_to(error)
     if error.status_code == 400:  # the framework's word for a body that it cannot even decode
         return refusal(422, INVALID, f"body: {UNREADABLE}", fields=[{"field": "body", "message": UNREADABLE}])
     code = HTTP_CODES.get(error.status_code, "refused")

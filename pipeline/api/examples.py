@@ -79,12 +79,39 @@ PERFORMANCE: dict[str, Any] = {
     "outcomes": OUTCOMES,
 }
 
+LIMITS: dict[str, Any] = {
+    "min_signal_confidence": 0.6,
+    "avoid_high_volatility": True,
+    "trading_hours_start": 0,
+    "trading_hours_end": 24,
+    "max_asset_exposure": 0.1,
+    "max_total_exposure": 0.8,
+    "stop_atr_multiple": 1.5,
+}
+
 # Name of the payload -> what the document shows of it.
 EXAMPLES = {
     "ActiveSignal": ACTIVE_SIGNAL,
     "SignalDetail": SIGNAL,
     "Outcomes": OUTCOMES,
     "Performance": PERFORMANCE,
+    "RiskProfileAnswer": {
+        "success": True,
+        "profile": "alice",
+        "is_scheduled": False,
+        "risk_profile": LIMITS,
+        "changed": ["min_signal_confidence", "max_asset_exposure"],
+    },
+    "RiskLimits": {"min_signal_confidence": 0.6, "max_asset_exposure": 0.1},
+    "PositionsAnswer": {
+        "success": True,
+        "profile": "alice",
+        "as_of": "2023-06-15T14:31:10Z",
+        "positions": [
+            {"symbol": "BTC/USDT", "weight": 0.05, "valid_from": "2023-06-12T09:00:00Z", "valid_to": None},
+        ],
+    },
+    "Holdings": {"positions": [{"symbol": "BTC/USDT", "weight": 0.05}, {"symbol": "ETH/USDT", "weight": 0.1}]},
     "Execution": {"status": "EXECUTED", "price": 42500.5, "at": "2023-06-15T14:31:10Z"},
     "Invalidation": {"status": "INVALIDATED", "reason": "the exchange halts trading at noon"},
 }

@@ -1,16 +1,16 @@
-"""Who may ask: on a loopback address this machine's programs, and no web page that its browser happens to show.
+"""From where may be asked: by programs, and by no web page that somebody's browser happens to show.
 
 A page from elsewhere can make a browser post to 127.0.0.1, and by a name of its own that it lets resolve to 127.0.0.1
 even read the answer. So the names that a request calls us by, and comes from, must be ours. Bodies have a limit.
 """
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline.api.access import Access, is_loopback
 from pipeline.api.errors import refusal
 
 MAX_BODY_BYTES = 64 * 1024
@@ -21,21 +21,11 @@ HARDENING = (
 )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a name or address of a host, without a port, can only be reached from this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class LoopbackOnly:
+class OwnNames:
     """Refuses requests that call us by a foreign name, or that a page of another origin makes."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self.app, self.access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
@@ -50,14 +40,19 @@ class LoopbackOnly:
 
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not is_loopback(_host_of(f"//{host}")):
-            answer = refusal(403, "foreign_host", "the header Host must name this machine, such as 127.0.0.1")
+        if not self._is_ours(_host_of(f"//{host}"), scope):
+            names = "the header Host must name this server: 127.0.0.1, its own address, or one of api.public_hosts"
+            answer = refusal(403, "foreign_host", names)
         elif origin is not None and origin.lower().partition("://")[2] != host.lower():
             answer = refusal(403, "foreign_origin", "the header Origin must be this server's own, or not be there")
         else:
             await self.app(scope, receive, hardened)
             return
         await answer(scope, receive, hardened)
+
+    def _is_ours(self, name: str, scope: Scope) -> bool:
+        own = scope["server"][0] if scope.get("server") else None  # where this connection has come to
+        return is_loopback(name) or name in self.access.names or name == own
 
 
 def _host_of(url: str) -> str:

@@ -1,10 +1,11 @@
 """What a request may say, read as the command line reads it; whatever is wrong with it is told by field."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from pipeline.api.cursor import MAX_LENGTH, read_place
 from pipeline.domain.errors import DataContractError
@@ -16,6 +17,7 @@ from pipeline.storage.paging import Place
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 100, 500
+MAX_HOLDINGS = 1000
 MAX_PRICE = 1e15  # of the dearest pair in the cheapest currency, with much to spare; the database divides by entries
 # Not blank, and nothing that would forge lines or turn them around where it is shown: controls, separators, directions.
 _FORGING = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
@@ -95,6 +97,42 @@ class PerformanceWindow(_Strict):
 
     timeframe: Literal["24h", "7d", "30d"] = Field("7d", description="of the last day, week or month, by close")
     exchange: Exchange | None = Field(None, description="of this exchange; the settings' by default")
+
+
+Fraction = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
+
+
+class RiskLimits(_Strict):
+    """The limits of a profile. What is null or left out is as in the settings."""
+
+    min_signal_confidence: Fraction | None = None
+    avoid_high_volatility: Annotated[bool, Field(strict=True)] | None = None
+    trading_hours_start: Annotated[int, Field(ge=0, le=23, strict=True)] | None = None
+    trading_hours_end: Annotated[int, Field(ge=0, le=24, strict=True)] | None = None
+    max_asset_exposure: Fraction | None = None
+    max_total_exposure: Fraction | None = None
+    stop_atr_multiple: Annotated[float, Field(gt=0, le=100, strict=True, allow_inf_nan=False)] | None = None
+
+
+class Holding(_Strict):
+    """What one symbol takes of the portfolio."""
+
+    symbol: Symbol
+    weight: float = Field(gt=0, le=1, strict=True, allow_inf_nan=False, description="share of the portfolio")
+
+
+class Holdings(_Strict):
+    """All that is held from now on."""
+
+    positions: Annotated[list[Holding], Field(max_length=MAX_HOLDINGS)]
+
+    @field_validator("positions")
+    @classmethod
+    def _each_symbol_once(cls, value: list[Holding]) -> list[Holding]:
+        seen = Counter(holding.symbol for holding in value)
+        if twice := sorted(symbol for symbol, times in seen.items() if times > 1):
+            raise ValueError(f"must have each symbol once, had {', '.join(twice)} several times")
+        return value
 
 
 class Execution(_Strict):

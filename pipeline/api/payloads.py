@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from pipeline.domain.access import Scope
 from pipeline.domain.signal import SignalType
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
@@ -28,6 +29,7 @@ class Error(BaseModel):
     message: str = Field(description="a sentence for people")
     fields: list[FieldError] | None = Field(None, description="of invalid_request: every value that is wrong")
     status: SignalStatus | None = Field(None, description="of illegal_transition: the status that stands")
+    scope: Scope | None = Field(None, description="of scope_missing: what the key would have to open")
     reference: str | None = Field(None, description="of internal_error: what the server's log has it under")
 
 
@@ -177,6 +179,46 @@ class ExplanationAnswer(BaseModel):
 
     success: Literal[True] = True
     explanation: dict[str, Any]
+
+
+class Limits(BaseModel):
+    """What a profile lets pass."""
+
+    min_signal_confidence: float = Field(description="signals below are dropped, 0 to 1")
+    avoid_high_volatility: bool = Field(description="whether BUY and SELL are dropped in a volatile market")
+    trading_hours_start: int = Field(description="first hour (UTC) in which signals pass")
+    trading_hours_end: int = Field(description="hour (UTC) from which they do not pass; 0 to 24 is always")
+    max_asset_exposure: float = Field(description="largest share of the portfolio in one asset, 0 to 1")
+    max_total_exposure: float = Field(description="largest share of the portfolio in all assets, 0 to 1")
+    stop_atr_multiple: float = Field(description="distance of the stop in ATR 14")
+
+
+class RiskProfileAnswer(BaseModel):
+    """The risk profile by which a user's signals are judged; the house's for who asks without a key."""
+
+    success: Literal[True] = True
+    profile: str = Field(description="its name: the user's, or house")
+    is_scheduled: bool = Field(description="whether scheduled runs make signals for it")
+    risk_profile: Limits
+    changed: list[str] = Field(description="what is set for this profile; all else is as in the settings")
+
+
+class PositionHeld(BaseModel):
+    """What one symbol takes of a portfolio."""
+
+    symbol: Symbol
+    weight: float = Field(description="share of the portfolio, above 0 to 1")
+    valid_from: datetime
+    valid_to: datetime | None = Field(description="held until before this instant; null without an end")
+
+
+class PositionsAnswer(BaseModel):
+    """What a portfolio holds now or will hold, so that exposure limits have something to count."""
+
+    success: Literal[True] = True
+    profile: str = Field(description="whose portfolio: the user's, or house")
+    as_of: datetime
+    positions: list[PositionHeld]
 
 
 class SeriesAge(BaseModel):

@@ -1,4 +1,4 @@
-"""The application as a server of this process: a port of a loopback address, until INT or TERM."""
+"""The application as a server of this process: a port of an address, until INT or TERM."""
 
 import logging
 import os
@@ -9,7 +9,8 @@ from contextlib import suppress
 import uvicorn
 from fastapi import FastAPI
 
-from pipeline.api.guards import is_loopback
+from pipeline.api.dependencies import Service
+from pipeline.api.slow_clients import guarded
 from pipeline.domain.errors import ConfigurationError, OperatorError
 
 GRACE_S = 5  # for requests that are being answered when it ends
@@ -17,20 +18,17 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; 0 is any free port.
+    """A socket that listens; 0 is any free port. Who may call it is decided by `pipeline.api.access`.
 
     Raises
     ------
     ConfigurationError
-        The host is not a loopback address: whoever reaches the API may execute signals, and it asks for no key yet.
+        The host is empty, which would be every address of this machine without saying so.
     OperatorError
-        The port is taken, or not for this user.
+        The address is not this machine's, or the port is taken, or not for this user.
     """
-    if not is_loopback(host):
-        raise ConfigurationError(
-            f"host must be a loopback address such as 127.0.0.1 as long as the API has no keys, was {host!r}: anybody "
-            "who reaches it may execute signals; a tunnel (ssh -L) or a proxy that asks who is there leads to it"
-        )
+    if not host:
+        raise ConfigurationError("host must be an address of this machine such as 127.0.0.1, was ''")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -58,12 +56,14 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own logs and its belief in headers of proxies; says when it is ready."""
+    """uvicorn without its own logs, its belief in headers of proxies, its patience; says when it is ready."""
 
     def __init__(self, app: FastAPI, url: str, on_ready: Callable[[str], None]) -> None:
+        service: Service = app.state.service
         super().__init__(
             uvicorn.Config(
                 app,
+                http=guarded(service.settings.api.request_seconds),
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,
@@ -73,6 +73,8 @@ class Server(uvicorn.Server):
                 ws="none",
             )
         )
+        # Its lines hold URLs, and it writes them again wherever somebody else has given the root logger a handler.
+        logging.getLogger("uvicorn.access").disabled = True
         self._url, self._on_ready = url, on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

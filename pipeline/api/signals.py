@@ -15,6 +15,7 @@ from pipeline.api.dependencies import Served, Service
 from pipeline.api.errors import NotFoundError
 from pipeline.api.parameters import ActiveFilters, Execution, Invalidation, StatusChange
 from pipeline.api.payloads import ActiveAnswer, ActiveSignal, ErrorAnswer, ExplanationAnswer, SignalAnswer, SignalDetail
+from pipeline.api.requester import Executor, Reader, Requester
 from pipeline.charting import signal_picture
 from pipeline.domain.errors import IllegalTransitionError, TemporaryError
 from pipeline.domain.signal import Origin
@@ -29,7 +30,6 @@ from pipeline.storage.queries import SignalFilter, detail, signal_of
 from pipeline.storage.transitions import transition
 from pipeline.storage.universe import exchanges_shown
 
-ACTOR = "api"
 DRAWING_WAIT_S = 5.0
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "no signal has this id"}}
 CONFLICT: dict[int | str, dict[str, Any]] = {
@@ -43,12 +43,13 @@ router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 
 @router.get("/active")
-def active_signals(service: Served, filters: Annotated[ActiveFilters, Query()]) -> ActiveAnswer:
+def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilters, Query()]) -> ActiveAnswer:
     """Live signals that are active now, strongest first, as `signals list` shows them."""
     with service.database.begin() as conn:
         exchanges = exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
         wanted = SignalFilter(
             as_of=service.clock(),
+            seen_by=asker.user_id,
             symbol=filters.symbol,
             exchanges=exchanges,
             timeframe=filters.timeframe,
@@ -69,18 +70,18 @@ def active_signals(service: Served, filters: Annotated[ActiveFilters, Query()]) 
 
 
 @router.get("/{signal_id}", responses=UNKNOWN)
-def signal_detail(service: Served, signal_id: UUID) -> SignalAnswer:
+def signal_detail(service: Served, asker: Reader, signal_id: UUID) -> SignalAnswer:
     """One signal in full, of whatever status, origin and scope."""
-    return _answer(_stored(service, signal_id))
+    return _answer(_stored(service, asker, signal_id))
 
 
 @router.get("/{signal_id}/explain", response_model=ExplanationAnswer, responses=UNKNOWN)
-def signal_explanation(service: Served, signal_id: UUID) -> JSONResponse:
+def signal_explanation(service: Served, asker: Reader, signal_id: UUID) -> JSONResponse:
     """Why there is this signal: what each strategy asked and found, risk, exposure, sums, prices.
 
     It is judged anew from what is stored, by the settings of the time; `differences` are told.
     """
-    signal = _stored(service, signal_id)
+    signal = _stored(service, asker, signal_id)
     found = explain_bar(
         service.database,
         service.settings,
@@ -95,10 +96,10 @@ def signal_explanation(service: Served, signal_id: UUID) -> JSONResponse:
 
 
 @router.get("/{signal_id}/chart", response_class=Response, responses=UNKNOWN | PICTURE)
-def signal_chart(service: Served, signal_id: UUID) -> Response:
+def signal_chart(service: Served, asker: Reader, signal_id: UUID) -> Response:
     """A picture of the signal among the bars around it: the one that is kept, else one that is drawn now."""
     with service.database.begin() as conn:
-        signal, picture = _of(conn, signal_id), stored_chart(conn, signal_id)
+        signal, picture = _of(conn, asker, signal_id), stored_chart(conn, signal_id)
     if picture is None:
         with _drawing():
             picture = signal_picture(service.database, dict(signal), service.clock())
@@ -106,22 +107,23 @@ def signal_chart(service: Served, signal_id: UUID) -> Response:
 
 
 @router.patch("/{signal_id}/status", responses=UNKNOWN | CONFLICT)
-def change_status(service: Served, signal_id: UUID, change: Annotated[StatusChange, Body()]) -> SignalAnswer:
+def change_status(
+    service: Served, asker: Executor, signal_id: UUID, change: Annotated[StatusChange, Body()]
+) -> SignalAnswer:
     """Say that a signal was executed, or take it back.
 
     The same execution again changes nothing and is fine; anything else that has ended stays as it is. Of two who want
     the same signal one wins.
     """
     with service.database.begin() as conn:
+        before = _of(conn, asker, signal_id)  # nobody changes what they may not see
         if isinstance(change, Execution):
-            before = transition(conn, signal_id, change.status, actor=ACTOR, at=change.at, price=change.price)
+            transition(conn, signal_id, change.status, actor=asker.actor, at=change.at, price=change.price)
         elif isinstance(change, Invalidation):
-            before = transition(conn, signal_id, change.status, actor=ACTOR, reason=change.reason)
+            transition(conn, signal_id, change.status, actor=asker.actor, reason=change.reason)
         else:
-            raise _refusal(_of(conn, signal_id), change.status)
-        if before is None:
-            raise NotFoundError(signal_id)
-        return _answer(_of(conn, signal_id))
+            raise _refusal(before, change.status)
+        return _answer(_of(conn, asker, signal_id))
 
 
 _ONE_DRAWS = Lock()  # matplotlib's settings are the process's, and each picture takes a processor
@@ -138,13 +140,13 @@ def _drawing() -> Iterator[None]:
         _ONE_DRAWS.release()
 
 
-def _stored(service: Service, signal_id: UUID) -> RowMapping:
+def _stored(service: Service, asker: Requester, signal_id: UUID) -> RowMapping:
     with service.database.begin() as conn:
-        return _of(conn, signal_id)
+        return _of(conn, asker, signal_id)
 
 
-def _of(conn: Connection, signal_id: UUID) -> RowMapping:
-    signal = signal_of(conn, signal_id)
+def _of(conn: Connection, asker: Requester, signal_id: UUID) -> RowMapping:
+    signal = signal_of(conn, signal_id, seen_by=asker.user_id)
     if signal is None:
         raise NotFoundError(signal_id)
     return signal

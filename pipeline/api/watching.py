@@ -7,6 +7,7 @@ from pipeline import __version__
 from pipeline.api.dependencies import Served
 from pipeline.api.metrics import Metrics
 from pipeline.api.payloads import DatabaseHealth, HealthAnswer, SeriesAge
+from pipeline.api.requester import Reader
 from pipeline.market.health import is_stale
 from pipeline.storage.queries import versions
 from pipeline.storage.service_state import newest_closes
@@ -45,7 +46,7 @@ def watching(metrics: Metrics) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}},
     )
-    def numbers() -> Response:
+    def numbers(asker: Reader) -> Response:
         """Requests, latencies, active signals and the age of candles, as Prometheus reads them."""
         return Response(metrics.text(), media_type=metrics.CONTENT_TYPE)
 

@@ -40,6 +40,8 @@ COMMANDS = {
     "invalidate": ("acting", "Take an active signal back, for a reason."),
     "profile": ("accounts", "Show or change the risk profile."),
     "positions": ("accounts", "What is held, so that exposure has something to count."),
+    "users": ("users", "Who may have keys of the REST API."),
+    "keys": ("keys", "Keys of the REST API: make, list, revoke."),
     "api": ("api", "REST API for bots and pages, until Ctrl-C."),
     "sql": ("querying", "Ask the database, read-only; or print its address."),
     "strategies": ("catalogues", "Which strategies there are, and what they are set to."),

@@ -106,6 +106,36 @@ def read_positions(conn: sa.Connection, profile: str = HOUSE) -> list[Position]:
     ]
 
 
+def positions_from(conn: sa.Connection, profile: str, at: datetime) -> list[Position]:
+    """What a portfolio holds at an instant or will hold after it, by symbol, then oldest first."""
+    return [p for p in read_positions(conn, profile) if p.valid_to is None or p.valid_to > at]
+
+
+def replace_positions(conn: sa.Connection, profile: str, weights: Mapping[str, float], at: datetime) -> bool:
+    """Say all that a portfolio holds from an instant on, as weights by symbol; True if that was not known.
+
+    What is not named ends then, and what was planned for later is off; what was held before stays as it was. A holding
+    that goes on unchanged is left alone, so that saying the same again changes nothing.
+
+    Raises
+    ------
+    DataContractError
+        A weight is no fraction; nothing is changed then.
+    """
+    _lock_positions(conn, profile)
+    standing: dict[str, list[Position]] = {}
+    for position in positions_from(conn, profile, at):
+        standing.setdefault(position.symbol, []).append(position)
+    is_new = False
+    for symbol in sorted({*standing, *weights}):
+        weight = weights.get(symbol, 0.0)
+        match standing.get(symbol, []):
+            case [Position(valid_to=None) as held] if held.weight == weight and held.valid_from <= at:
+                continue
+        is_new |= write_position(conn, profile, Position(symbol=symbol, weight=weight, valid_from=at, valid_to=None))
+    return is_new
+
+
 def write_position(conn: sa.Connection, profile: str, position: Position) -> bool:
     """Say what the weight of a symbol is in ``[valid_from, valid_to)``; True if that was not known.
 
@@ -119,7 +149,7 @@ def write_position(conn: sa.Connection, profile: str, position: Position) -> boo
     """
     _check_position(position)
     t = tables.portfolio_positions
-    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"positions {profile}"))))
+    _lock_positions(conn, profile)
     overlapping = (
         sa.func.tstzrange(t.c.valid_from, t.c.valid_to).op("&&")(
             sa.func.tstzrange(position.valid_from, position.valid_to)
@@ -144,6 +174,10 @@ def write_position(conn: sa.Connection, profile: str, position: Position) -> boo
         ]
         conn.execute(sa.insert(t).values(rows))
     return True
+
+
+def _lock_positions(conn: sa.Connection, profile: str) -> None:
+    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"positions {profile}"))))
 
 
 def _check_position(position: Position) -> None:

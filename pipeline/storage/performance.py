@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,11 @@ N_TEXTS = 5  # source, strategy, reason, exit reason, and the strategies behind 
 NUMBERS = ("confidence", "net_return", "r_multiple", "ladder_return", "long_return")
 
 
-def executed_counts(conn: sa.Connection, window: Window) -> list[Count]:
-    """Signals of the window by source: how many there are, were executed, have expired."""
+def executed_counts(conn: sa.Connection, window: Window, seen_by: UUID | None = None) -> list[Count]:
+    """Signals of the window by source: how many there are, were executed, have expired.
+
+    ``seen_by`` leaves out what that user may not see; None counts every signal.
+    """
     is_executed = f"status = '{SignalStatus.EXECUTED}'"
     query = sa.text(
         f"""SELECT source_group, signal_type = 'ALERT' AS is_alert, count(*) AS stored,
@@ -46,9 +50,10 @@ def executed_counts(conn: sa.Connection, window: Window) -> list[Count]:
 FROM trading_signals
 WHERE origin = :origin AND scope = :scope AND candle_close_at >= :start AND candle_close_at <= :until
   AND (CAST(:exchange AS text) IS NULL OR exchange = :exchange)
+  AND (CAST(:seen_by AS uuid) IS NULL OR user_id IS NULL OR user_id = :seen_by)
 GROUP BY 1, 2"""
     )
-    return [Count(*row) for row in conn.execute(query, _values(window))]
+    return [Count(*row) for row in conn.execute(query, {**_values(window), "seen_by": seen_by})]
 
 
 def read_outcomes(

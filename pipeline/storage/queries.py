@@ -43,6 +43,7 @@ class SignalFilter:
     since: datetime | None = None  # of this close or later
     origin: Origin | None = Origin.LIVE  # None: any
     scope: str = DEFAULT_SCOPE
+    seen_by: UUID | None = None  # the user who asks, see `visible_to`; None: who sees every signal
     is_by_calibrated: bool = False  # what came true most often first, signals without calibrated confidence last
     has_ended: bool = False  # whether those that are no longer, or not yet, active are wanted too
     limit: int | None = None
@@ -93,9 +94,9 @@ def find_signal(conn: sa.Connection, beginning: str) -> RowMapping:
     return found[0]
 
 
-def signal_of(conn: sa.Connection, number: UUID) -> RowMapping | None:
-    """The row of `trading_signals` with an id; None if there is none."""
-    query = sa.select(tables.trading_signals).where(tables.trading_signals.c.id == number)
+def signal_of(conn: sa.Connection, number: UUID, seen_by: UUID | None = None) -> RowMapping | None:
+    """The row of `trading_signals` with an id; None if there is none that ``seen_by`` may see."""
+    query = sa.select(tables.trading_signals).where(tables.trading_signals.c.id == number, *visible_to(seen_by))
     return conn.execute(query).mappings().one_or_none()
 
 
@@ -117,7 +118,7 @@ def count_signals(conn: sa.Connection, wanted: SignalFilter) -> int:
 def conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
     """What holds of the rows of `trading_signals` that a filter lets through."""
     t = tables.trading_signals.c
-    found: list[sa.ColumnElement[bool]] = [t.scope == wanted.scope]
+    found: list[sa.ColumnElement[bool]] = [t.scope == wanted.scope, *visible_to(wanted.seen_by)]
     if wanted.origin is not None:
         found.append(t.origin == wanted.origin)
     if wanted.symbol is not None:
@@ -141,6 +142,15 @@ def conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
             t.expires_at > wanted.as_of,
         ]
     return found
+
+
+def visible_to(user_id: UUID | None) -> list[sa.ColumnElement[bool]]:
+    """What holds of the signals that a user may see and act on: they are the house's, or this user's own.
+
+    Nothing has to hold for None, who is on this machine and has no key.
+    """
+    owner = tables.trading_signals.c.user_id
+    return [] if user_id is None else [sa.or_(owner.is_(None), owner == user_id)]
 
 
 class SignalOccasion(NamedTuple):

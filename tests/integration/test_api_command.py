@@ -3,12 +3,13 @@
 import re
 import signal
 import socket
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from pipeline.storage import server
-from tests.support.api import SIGNALS
+from tests.support.api import SIGNALS, a_key, showing
 from tests.support.commands import environment, signals, signals_started
 from tests.support.database import a_series_of
 from tests.support.lifecycle import a_life, around_now, store
@@ -63,12 +64,47 @@ def test_a_port_that_is_taken_is_said_so(served, tmp_path):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
-def test_an_address_that_others_reach_is_refused_as_long_as_there_are_no_keys(served, tmp_path, host):
+def test_an_address_that_others_reach_is_refused_as_long_as_no_key_opens_anything(database, served, tmp_path, host):
+    a_key(database, at=datetime.now(UTC) - timedelta(days=9), lifetime=timedelta(days=8))
     said = signals("api", "--host", host, env=served, folder=tmp_path)
     assert said.returncode == 2
-    assert (
-        f"host must be a loopback address such as 127.0.0.1 as long as the API has no keys, was '{host}'" in said.stderr
+    assert said.stderr == (
+        f"error: a server on host '{host}' must have a key, as others than this machine can reach it: "
+        "`signals users add NAME`, then `signals keys add NAME --scope read` prints one\n"
     )
+
+
+def test_an_address_that_is_not_this_machines_is_refused_once_there_is_a_key(database, served, tmp_path):
+    a_key(database)
+    said = signals("api", "--host", "192.0.2.1", env=served, folder=tmp_path)  # of documentation, and of nobody
+    assert (said.returncode, said.stderr.partition(" cannot be used")[0]) == (1, "error: port 3001 of 192.0.2.1")
+
+
+@pytest.mark.parametrize("setting", ["SIGNALS_API__REQUIRE_KEYS=true", "SIGNALS_API__PUBLIC_HOSTS=signals.example.com"])
+def test_settings_can_ask_for_a_key_on_a_loopback_address_too(served, tmp_path, setting):
+    name, _, value = setting.partition("=")
+    said = signals("api", env={**served, name: value}, folder=tmp_path)
+    assert said.returncode == 2
+    assert "a server on host '127.0.0.1' must have a key, as its settings ask for one" in said.stderr
+
+
+def test_a_server_that_asks_for_keys_takes_one_and_logs_none(database, served, tmp_path):
+    key, port = a_key(database), a_free_port()
+    process = signals_started(
+        "api", "--port", port, env={**served, "SIGNALS_API__REQUIRE_KEYS": "true"}, folder=tmp_path
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"REST API    http://127.0.0.1:{port}\n"
+        active = f"http://127.0.0.1:{port}{SIGNALS}/active"
+        asked = [httpx.get(active), httpx.get(active, headers=showing(key)), httpx.get(active, params={"key": key})]
+        assert [answer.status_code for answer in asked] == [401, 200, 400]
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[0]
+        assert said.count(" INFO pipeline.api request ") == 3
+        assert key.rpartition("_")[2] not in said
+    finally:
+        process.kill()
 
 
 def test_it_starts_and_stops_the_embedded_database_itself(tmp_path):

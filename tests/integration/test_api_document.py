@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.support.api import SIGNALS, an_api
+from pipeline.domain.access import Scope
+from tests.support.api import SIGNALS, a_key, an_api, showing
 from tests.support.candle_rows import START
 from tests.support.chain import store_block
 from tests.support.database import a_database, a_series_of
@@ -21,24 +22,33 @@ from tests.support.lifecycle import a_life, store
 from tests.support.market import random_walk
 
 N_CASES = int(os.environ.get("API_CASES", "15"))
+UNLIMITED = {f"api.{scope}_per_minute": 0 for scope in Scope}
 CLOSE = START + timedelta(hours=90)
 
 
-@pytest.fixture(scope="module")
-def document(postgres_server, migrated_template):
-    """The document of a server with candles and one active signal, and that signal's id."""
+@pytest.fixture(scope="module", params=["without_keys", "with_keys"])
+def document(request, postgres_server, migrated_template):
+    """The document of a server with candles and one active signal, that signal's id, and what a request shows.
+
+    One server asks for no key, and is shown none; the other does, and is shown one that opens everything.
+    """
+    has_keys = request.param == "with_keys"
     with a_database(postgres_server, migrated_template) as database:
         store_block(database, random_walk(3, 100, symbols=("BTC/USDT",)))
         life = {"created_at": CLOSE, "expires_at": CLOSE + timedelta(hours=9)}
         (known,) = store(database, [a_life(a_series_of(database), **life)])
-        with an_api(database, at=CLOSE + timedelta(minutes=5)) as client:
-            yield schemathesis.openapi.from_url(f"{client.base_url}/openapi.json"), known
+        shown = showing(a_key(database, at=CLOSE)) if has_keys else {}
+        settings = {**UNLIMITED, "api.require_keys": has_keys}
+        with an_api(database, at=CLOSE + timedelta(minutes=5), settings=settings) as client:
+            document = client.get("/openapi.json", headers=shown).json()
+            yield schemathesis.openapi.from_dict(document).configure(base_url=str(client.base_url)), known, shown
 
 
 ROUTES = [
     *(("GET", path) for path in ("/health", "/metrics", f"{SIGNALS}/active", f"{SIGNALS}/performance")),
     *(("GET", f"{SIGNALS}/{{signal_id}}{route}") for route in ("", "/explain", "/chart")),
     ("PATCH", f"{SIGNALS}/{{signal_id}}/status"),
+    *((method, f"/api/v1/ai/{name}") for name in ("risk-profile", "positions") for method in ("GET", "PUT")),
 ]
 ASKED = [
     *((method, path, GenerationMode.POSITIVE) for method, path in ROUTES),
@@ -48,7 +58,7 @@ ASKED = [
 
 @pytest.mark.parametrize(("method", "path", "mode"), ASKED)
 def test_every_answer_is_one_that_the_document_tells_of(document, method, path, mode):
-    schema, known = document
+    schema, known, shown = document
     operation = schema[path][method]
 
     @settings(max_examples=N_CASES, suppress_health_check=list(HealthCheck))
@@ -57,6 +67,6 @@ def test_every_answer_is_one_that_the_document_tells_of(document, method, path, 
         if is_known and "signal_id" in (case.path_parameters or {}):
             case.path_parameters["signal_id"] = str(known)
         # Whether a cursor is one that somebody was given no schema can say, so valid requests may be refused.
-        case.call_and_validate(excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(headers=shown, excluded_checks=[positive_data_acceptance])
 
     ask()

@@ -25,6 +25,10 @@ ROUTES = {
     ("get", f"{SIGNALS}/{{signal_id}}/explain"),
     ("get", f"{SIGNALS}/{{signal_id}}/chart"),
     ("patch", f"{SIGNALS}/{{signal_id}}/status"),
+    ("get", "/api/v1/ai/risk-profile"),
+    ("put", "/api/v1/ai/risk-profile"),
+    ("get", "/api/v1/ai/positions"),
+    ("put", "/api/v1/ai/positions"),
     ("get", "/health"),
     ("get", "/metrics"),
 }
@@ -182,7 +186,8 @@ def test_the_document_tells_every_route_with_its_answers(client):
     for path, item in document["paths"].items():
         for operation in item.values():
             answers = operation["responses"]
-            assert {"200", "403", "422", "500", "503"} <= set(answers)
+            assert {"200", "400", "403", "422", "429", "500", "503"} <= set(answers)
+            assert ("401" in answers) == (path != "/health")
             assert ("404" in answers) == ("{signal_id}" in path)
             assert ("409" in answers) == path.endswith("/status")
             for status, answer in answers.items():

@@ -3,17 +3,22 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
 from pipeline.api.application import build_application
 from pipeline.api.serving import Server, listen, url_of
+from pipeline.domain.access import Scope
+from pipeline.domain.errors import ConfigurationError
 from pipeline.settings import load_settings
 from pipeline.storage.database import Database
+from pipeline.storage.keys import free_name, make_key
+from pipeline.storage.users import add_user, user_of
 
 SIGNALS = "/api/v1/ai/trading-signals"
+KEYS = {"api.require_keys": True}  # settings of a server that asks for keys as one does that others can reach
 
 
 @contextmanager
@@ -35,6 +40,30 @@ def an_api(
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+def a_key(
+    database: Database,
+    *scopes: Scope,
+    user: str = "alice",
+    name: str | None = None,
+    at: datetime | None = None,
+    lifetime: timedelta = timedelta(days=30),
+) -> str:
+    """A key of a user, who is made if there is none; with every scope if none is named."""
+    with database.begin() as conn:
+        try:
+            number = user_of(conn, user)
+        except ConfigurationError:
+            number = add_user(conn, user)
+        called = free_name(conn, user) if name is None else name
+        made_at = datetime.now(UTC) if at is None else at
+        return make_key(conn, number, scopes or tuple(Scope), name=called, at=made_at, lifetime=lifetime)
+
+
+def showing(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

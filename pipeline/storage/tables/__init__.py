@@ -1,6 +1,6 @@
 """Every table of ours, described once: migrations, bulk writes, comments and documentation follow it."""
 
-from pipeline.storage.tables.accounts import portfolio_positions, risk_profiles, users
+from pipeline.storage.tables.accounts import api_keys, portfolio_positions, risk_profiles, users
 from pipeline.storage.tables.base import metadata
 from pipeline.storage.tables.charts import signal_charts
 from pipeline.storage.tables.extra import extra_indicators
@@ -56,6 +56,7 @@ from pipeline.storage.tables.texts import (
 
 __all__ = [
     "anomaly_scores",
+    "api_keys",
     "candidate_signals",
     "candle_quarantine",
     "candle_revisions",

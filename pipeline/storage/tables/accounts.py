@@ -1,6 +1,7 @@
-"""Whose risk is judged: users, their risk profiles, and what they hold."""
+"""Whose risk is judged: users, the keys they ask with, their risk profiles, and what they hold."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from pipeline.storage.tables.base import instant, metadata, number, recorded_at, text
 
@@ -8,16 +9,39 @@ users = sa.Table(
     "users",
     metadata,
     sa.Column("user_id", sa.Uuid, primary_key=True, comment="identity of a person or bot"),
-    text("name", "how they are called; unique", nullable=False, unique=True),
+    text("name", "how they are called, and their risk profile too; unique", nullable=False, unique=True),
     recorded_at(),
+    instant("removed_at", "from this instant on no key of theirs is taken; NULL while they are users"),
     comment="People and bots that signals may be made for",
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.Integer, sa.Identity(), primary_key=True, comment="identity of the key"),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.user_id"), nullable=False, comment="whose key it is"),
+    text("name", "what it is called in events and lists; unique, and never given again", nullable=False, unique=True),
+    text("prefix", "the part of the key that may be shown, and by which it is found", nullable=False, unique=True),
+    sa.Column("key_hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key, which is stored nowhere"),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False, comment="what it opens: read, generate, execute"),
+    instant("created_at", "when it was made", nullable=False),
+    instant("expires_at", "from this instant on it opens nothing", nullable=False),
+    instant("revoked_at", "when it was taken back; NULL if it was not"),
+    instant("last_used_at", "when it was last used, to five minutes; NULL if it never was"),
+    sa.Index("ix_api_keys_user_id", "user_id"),
+    sa.CheckConstraint("octet_length(key_hash) = 32", name="hash_is_sha256"),
+    sa.CheckConstraint(
+        "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'generate', 'execute']", name="scopes_are_known"
+    ),
+    sa.CheckConstraint("expires_at > created_at", name="expires_after_it_was_made"),
+    comment="Keys of the REST API, as far as they may be known: no key can be made out of its row",
 )
 
 risk_profiles = sa.Table(
     "risk_profiles",
     metadata,
     text("profile", "name of the profile; 'house' is the one that schedules judge by", primary_key=True),
-    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.user_id"), comment="owner; NULL for the house"),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.user_id"), unique=True, comment="owner; NULL for the house"),
     sa.Column(
         "is_scheduled",
         sa.Boolean,

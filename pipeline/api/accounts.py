@@ -1,0 +1,77 @@
+"""Routes of whoever asks: by which limits their signals are judged, and what they hold. Without a key, the house's."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+
+from pipeline.api.dependencies import Served, Service
+from pipeline.api.parameters import Holdings, RiskLimits
+from pipeline.api.payloads import Limits, PositionHeld, PositionsAnswer, RiskProfileAnswer
+from pipeline.api.requester import Executor, Reader
+from pipeline.domain.errors import ConfigurationError, DataContractError
+from pipeline.storage.accounts import (
+    HOUSE,
+    LIMITS,
+    positions_from,
+    read_profile,
+    replace_positions,
+    stored_limits,
+    write_profile,
+)
+from pipeline.storage.users import profile_of
+
+router = APIRouter(prefix="/api/v1/ai", tags=["accounts"])
+
+
+@router.get("/risk-profile")
+def risk_profile(service: Served, asker: Reader) -> RiskProfileAnswer:
+    """The limits by which signals are judged for whoever asks."""
+    with service.database.begin() as conn:
+        return _profile(service, conn, profile_of(conn, asker.user_id))
+
+
+@router.put("/risk-profile")
+def replace_risk_profile(service: Served, asker: Executor, limits: RiskLimits) -> RiskProfileAnswer:
+    """Say which limits are not as in the settings; what is left out is. Only what is computed later is judged by it."""
+    with service.database.begin() as conn:
+        name = profile_of(conn, asker.user_id)
+        try:
+            write_profile(conn, service.settings.risk, name, limits.model_dump())
+        except ConfigurationError as error:  # limits that contradict one another, or those of the settings
+            raise DataContractError(str(error)) from error
+        return _profile(service, conn, name)
+
+
+@router.get("/positions")
+def positions(service: Served, asker: Reader) -> PositionsAnswer:
+    """What is held now, or will be, by symbol."""
+    with service.database.begin() as conn:
+        return _positions(conn, profile_of(conn, asker.user_id), service.clock())
+
+
+@router.put("/positions")
+def replace_held(service: Served, asker: Executor, held: Holdings) -> PositionsAnswer:
+    """Say all that is held from now on: what is left out ends now, what was held before stays in the history."""
+    with service.database.begin() as conn:
+        name, at = profile_of(conn, asker.user_id), service.clock()
+        replace_positions(conn, name, {each.symbol: each.weight for each in held.positions}, at)
+        return _positions(conn, name, at)
+
+
+def _profile(service: Service, conn: Connection, name: str) -> RiskProfileAnswer:
+    profile = read_profile(conn, service.settings.risk, name)
+    stored: dict[str, Any] = stored_limits(conn, name) or {}
+    return RiskProfileAnswer(
+        profile=name,
+        is_scheduled=name == HOUSE or bool(stored.get("is_scheduled")),
+        risk_profile=Limits(**{limit: getattr(profile, limit) for limit in LIMITS}),
+        changed=[limit for limit in LIMITS if limit in stored],
+    )
+
+
+def _positions(conn: Connection, name: str, at: datetime) -> PositionsAnswer:
+    found = positions_from(conn, name, at)
+    held = [PositionHeld(symbol=p.symbol, weight=p.weight, valid_from=p.valid_from, valid_to=p.valid_to) for p in found]
+    return PositionsAnswer(profile=name, as_of=at, positions=held)
