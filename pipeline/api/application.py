@@ -12,7 +12,7 @@ from pipeline.api import accounts, performance, signals
 from pipeline.api.access import LOOPBACK, Access, access_of
 from pipeline.api.dependencies import Service
 from pipeline.api.errors import UnexpectedErrors, add_error_handlers
-from pipeline.api.examples import EXAMPLES
+from pipeline.api.examples import EXAMPLES, REFUSALS
 from pipeline.api.guards import BodyLimit, OwnNames
 from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
@@ -25,15 +25,27 @@ from pipeline.storage.database import Database
 ABOUT = """Ranked, explainable crypto trading signals. Every error has one shape: `success` is false, `error.code` is a
 word to decide by, `error.message` a sentence for people."""
 
+
+def _refusal(status: int, description: str, **headers: str) -> dict[str, Any]:
+    code, message = REFUSALS[status]
+    error = {"code": code, "message": message, **({"scope": "execute"} if code == "scope_missing" else {})}
+    return {
+        "model": ErrorAnswer,
+        "description": description,
+        "content": {"application/json": {"example": {"success": False, "error": error}}},
+        "headers": {name.replace("_", "-"): {"schema": {"type": kind}} for name, kind in headers.items()},
+    }
+
+
 # What any route may answer; each is told with its reason in `ErrorAnswer`.
 ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorAnswer, "description": "a key in the URL, which is to be taken back"},
-    401: {"model": ErrorAnswer, "description": "no key, or none that opens anything (any more); `code` says which"},
-    403: {"model": ErrorAnswer, "description": "a foreign Host or Origin, or a key without the `scope`"},
+    400: _refusal(400, "a key in the URL, which is to be taken back"),
+    401: _refusal(401, "no key, or none that opens anything (any more); `code` says which", WWW_Authenticate="string"),
+    403: _refusal(403, "a key without the `scope`, or a foreign Host or Origin"),
     408: {"model": ErrorAnswer, "description": "a request that took too long to come"},
     413: {"model": ErrorAnswer, "description": "a body that is too large"},
     422: {"model": ErrorAnswer, "description": "a value that is wrong; `fields` says which"},
-    429: {"model": ErrorAnswer, "description": "too often; try again after Retry-After seconds"},
+    429: _refusal(429, "too often; try again after Retry-After seconds", Retry_After="integer"),
     431: {"model": ErrorAnswer, "description": "too much before the body"},
     500: {"model": ErrorAnswer, "description": "nobody foresaw it; the log has it under `reference`"},
     503: {"model": ErrorAnswer, "description": "the database does not answer; try again after Retry-After seconds"},

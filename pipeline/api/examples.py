@@ -89,6 +89,14 @@ LIMITS: dict[str, Any] = {
     "stop_atr_multiple": 1.5,
 }
 
+# Status -> code and message of a refusal for who asks.
+REFUSALS = {
+    400: ("key_in_url", "a key must be in a header, Authorization: Bearer KEY, and never in a URL, which logs keep"),
+    401: ("key_expired", "the key alice-bot expired at 2023-06-15T14:00:00Z"),
+    403: ("scope_missing", "the key alice-bot must have the scope execute, has read"),
+    429: ("too_many_requests", "requests of scope read must be at most 1000 in 10 s; the next one may come in 1 s"),
+}
+
 # Name of the payload -> what the document shows of it.
 EXAMPLES = {
     "ActiveSignal": ACTIVE_SIGNAL,

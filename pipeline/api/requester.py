@@ -26,6 +26,7 @@ from pipeline.api.errors import RefusedError, answer_to
 from pipeline.api.limits import Allowance, Caller, Limits, caller_at
 from pipeline.domain.access import Scope
 from pipeline.domain.errors import SignalsError
+from pipeline.json_values import iso
 from pipeline.storage.keys import KEY_PATTERN, StoredKey, find_key, note_use
 
 OPEN = frozenset({"/health"})  # for whoever watches the service, without a key
@@ -166,7 +167,7 @@ class Identified:
             state = stored.state(at)
             if state != "active":  # who has the whole key may know what became of it
                 ended_at = stored.revoked_at or stored.expires_at
-                raise _unauthorized(f"key_{state}", f"the key {stored.name} {ENDED[state]} at {ended_at.isoformat()}")
+                raise _unauthorized(f"key_{state}", f"the key {stored.name} {ENDED[state]} at {iso(ended_at)}")
             note_use(conn, stored, at)
         return stored
 

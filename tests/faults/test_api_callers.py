@@ -5,6 +5,7 @@ import logging
 import re
 import socket
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -17,7 +18,8 @@ from pipeline.api import slow_clients
 from pipeline.api.slow_clients import MAX_HEAD_BYTES
 from pipeline.domain.access import Scope
 from pipeline.storage import tables
-from pipeline.storage.keys import revoke_key
+from pipeline.storage.database import CONNECTIONS
+from pipeline.storage.keys import PREFIX_LENGTH, revoke_key
 from tests.support.api import KEYS, SIGNALS, a_key, an_api, refused, showing
 from tests.support.database import a_database
 from tests.support.lifecycle import around_now, status_of, stored
@@ -135,7 +137,7 @@ def test_a_key_in_a_url_is_refused_whatever_it_is_called_and_no_log_has_it(publi
         assert key not in json.dumps(error)
     logged = [r.getMessage() for r in caplog.records if not r.name.startswith("httpx")]
     assert any("route=none status=400" in line for line in logged)
-    assert [line for line in logged if key.rpartition("_")[2][:20] in line] == []
+    assert [line for line in logged if key[PREFIX_LENGTH:] in line] == []
 
 
 @pytest.mark.parametrize("name", ["api_key", "Token", "access-token"])
@@ -146,7 +148,7 @@ def test_a_parameter_that_is_called_like_a_key_is_refused_though_it_holds_none(p
 
 def test_a_key_is_stored_nowhere(public):
     database, _ = public
-    secret = a_key(database).rpartition("_")[2]
+    secret = a_key(database)[PREFIX_LENGTH:]
     with database.begin() as conn:
         rows = conn.execute(sa.text("SELECT k::text, encode(key_hash, 'escape') FROM api_keys k")).all()
     assert secret not in repr(rows)
@@ -166,6 +168,18 @@ def test_what_a_proxy_passes_on_needs_a_key_though_it_comes_from_this_machine(da
         refused(client.get(ACTIVE, headers={header: "203.0.113.7"}), 401, "key_missing")
         shown = showing(a_key(database))
         assert client.get(ACTIVE, headers={header: "203.0.113.7", **shown}).status_code == 200
+
+
+def test_f60_where_no_key_can_be_looked_up_none_is_called_unknown(database, monkeypatch):
+    shown = showing(a_key(database))
+    with an_api(database, settings=KEYS) as client, ExitStack() as taken:
+        monkeypatch.setattr(database.engine.pool, "_timeout", 0.1)
+        for _ in range(CONNECTIONS):
+            taken.enter_context(database.engine.connect())
+        answer = client.get(ACTIVE, headers=shown)
+        refused(answer, 503, "database_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        refused(client.get(ACTIVE), 401, "key_missing")  # for which nobody has to be asked
 
 
 # What is sent
@@ -348,7 +362,7 @@ def test_a_request_that_takes_its_time_but_comes_whole_is_answered(impatient):
         assert re.match(r"HTTP/1.1 200 ", connection.recv(65536).decode())
 
 
-@pytest.mark.parametrize("nonsense", [b"\x16\x03\x01\x02\x00\x01\x00", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.parametrize("nonsense", [b"\x16\x03\x01\x02\x00\x01\x00", b"hello\r\n\r\n", b"GET\x00/ HTTP/1.1\r\n\r\n"])
 def test_what_is_no_http_is_refused_in_the_shape_of_every_error(impatient, nonsense):
     _, client = impatient
     with connected(client) as connection:
