@@ -45,7 +45,9 @@ def keys_command() -> None:
 )
 @click.option("--name", help="What events and lists call it; the user's name, or that with a number, by default.")
 def add(user: str, scopes: tuple[str, ...], expires: int, name: str | None) -> None:
-    """Make a key of a user, and print it: alone, on standard output, and never again.
+    """Make a key of a user and print it, once.
+
+    It stands alone on standard output, so that it can be piped; what else there is to say goes to standard error.
 
     \b
     Examples:
@@ -68,7 +70,7 @@ def add(user: str, scopes: tuple[str, ...], expires: int, name: str | None) -> N
 @click.argument("user", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print an array of keys as JSON.")
 def list_all(user: str | None, as_json: bool) -> None:
-    """List keys, of a user or of all, as far as they may be shown.
+    """List keys, as far as they may be shown.
 
     \b
     Examples:
@@ -95,7 +97,9 @@ def list_all(user: str | None, as_json: bool) -> None:
 @keys_command.command("revoke")
 @click.argument("key")
 def revoke(key: str) -> None:
-    """Take a key back, by its name, its prefix or the whole of it, for good; the next request with it is refused.
+    """Take a key back, for good.
+
+    KEY is its name, its prefix or the whole of it. The next request with it is refused.
 
     \b
     Example:

@@ -65,9 +65,9 @@ def list_all(as_json: bool) -> None:
 @users_command.command("remove")
 @click.argument("name")
 def remove(name: str) -> None:
-    """Take a user's keys back, for good, and make no more signals for them.
+    """Take a user's keys back, for good.
 
-    What they did is kept, and their name is not given again.
+    No more signals are made for them either. What they did is kept, and their name is not given again.
 
     \b
     Example:

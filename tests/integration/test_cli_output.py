@@ -150,7 +150,8 @@ def test_every_command_has_a_section(name):
     "name",
     [
         *("import", "import candles", "list", "profile show", "profile set", "positions list", "positions set"),
-        *("positions import", "sql", "config", "doctor"),
+        *("positions import", "sql", "config", "doctor", "users add", "users list", "users remove"),
+        *("keys add", "keys list", "keys revoke"),
     ],
 )
 def test_the_help_of_a_command_teaches_with_an_example(signals, name):
@@ -160,7 +161,7 @@ def test_the_help_of_a_command_teaches_with_an_example(signals, name):
     assert example in said.out.split("Example", 1)[1]
 
 
-@pytest.mark.parametrize("name", ["", "import", "profile", "positions"])
+@pytest.mark.parametrize("name", ["", "import", "profile", "positions", "users", "keys"])
 def test_the_summaries_of_commands_are_short_enough_to_stand_on_their_line(signals, name):
     summaries = signals(*name.split(), "--help").out.split("Commands:\n")[1].splitlines()
     assert len(summaries) > 0
