@@ -4,7 +4,7 @@ BIN := .venv/bin
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos check up bench bench-peers simulate-week clean
+.PHONY: help demo test test-long chaos check up bench bench-peers simulate-week sql-page clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,6 +48,9 @@ bench-peers: .venv/development ## the same work by vectorbt and freqtrade, each 
 
 simulate-week: .venv/development ## a week of 5m ticks for 50 symbols, with and without retention: what grows; an hour or more
 	$(BIN)/python -m benchmarks.week
+
+sql-page: .venv/development ## write the reference of docs/sql.md anew, from the comments of the views
+	$(BIN)/python -m tests.support.sql_page
 
 clean:                   ## remove the environment and the caches; .signals/ (your data) stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -44,6 +44,7 @@ COMMANDS = {
     "keys": ("keys", "Keys of the REST API: make, list, revoke."),
     "api": ("api", "REST API for bots and pages, until Ctrl-C."),
     "sql": ("querying", "Ask the database, read-only; or print its address."),
+    "sql-user": ("sql_users", "Logins for analysts, dashboards and bots."),
     "strategies": ("catalogues", "Which strategies there are, and what they are set to."),
     "indicators": ("catalogues", "Indicators that the settings can switch on."),
     "config": ("inspecting", "The effective settings, secrets masked."),
@@ -59,11 +60,11 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; its module has it as ``<name>_command``."""
+        """The command of that name; its module has it as ``<name>_command``, with _ for -."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"pipeline.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

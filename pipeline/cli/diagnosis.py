@@ -25,6 +25,7 @@ from pipeline.settings_sections import SIMULATED_EXCHANGE
 from pipeline.storage.document_scores import count_unscored
 from pipeline.storage.models import list_models
 from pipeline.storage.queries import open_jumps, quarantine_counts, series_overview, versions
+from pipeline.storage.roles import statements_for_another
 from pipeline.storage.text_health import source_states
 from pipeline.storage.universe import exchange_of, wanted_series
 
@@ -47,10 +48,16 @@ def examine(settings: Settings) -> dict[str, Any]:
             texts = source_states(conn, is_simulated=exchange == SIMULATED_EXCHANGE)
             storage = storage_of(conn, settings.home)
             unscored = count_unscored(conn, scorer_name(settings.sentiment.scorer))
+            rights = statements_for_another(conn)
         timeframes = {_key(row).timeframe for row in series if row["bars"] and _key(row) in wanted}
         asked = sorted(timeframes, key=lambda timeframe: timeframe.duration)
         silent, hints = examine_models(database, models, settings, asked) if asked else ([], [])
     sources, refused_keys, lacking = examine_texts(settings, texts)
+    if rights:
+        lacking.append(
+            "logins for analysts and bots need what this database's user may not do; a superuser must run, connected "
+            f"to {address}: {'; '.join(rights)}"
+        )
     if unscored:
         lacking.append(f"{unscored:,} texts are not scored yet, `signals ingest` or the next backfill scores them")
     reach, unreachable = examine_exchange(settings)

@@ -16,6 +16,7 @@ from pipeline.domain.errors import DatabaseUnavailableError, OperatorError
 from pipeline.json_values import iso, json_text
 from pipeline.settings import load_settings
 from pipeline.storage.address import DatabaseAddress
+from pipeline.storage.views import contract
 
 TIMEOUT_S = 60
 TABLE_ROWS = 1000
@@ -31,7 +32,8 @@ REWORDED = {  # the driver's words for what a person did
 @click.argument("query", required=False)
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--url", is_flag=True, help="Print the database's address for other programs, password included.")
-def sql_command(query: str | None, kind: str, url: bool) -> None:
+@click.option("--describe", is_flag=True, help="Print what every view and its columns mean, as Markdown.")
+def sql_command(query: str | None, kind: str, url: bool, describe: bool) -> None:
     """Ask the database one question in SQL.
 
     Nothing can be changed, and after 60 s the question is given up. Without QUERY, or with -, it is read from stdin.
@@ -43,6 +45,7 @@ def sql_command(query: str | None, kind: str, url: bool) -> None:
       signals sql "SELECT strategy, count(*) FROM trading_signals GROUP BY 1 ORDER BY 2 DESC"
       signals sql --format csv < report.sql > report.csv
       psql "$(signals sql --url)"
+      signals sql --describe
     """
     settings = load_settings()
     if url:
@@ -53,6 +56,10 @@ def sql_command(query: str | None, kind: str, url: bool) -> None:
                 "the embedded server answers there only while something uses it: keep `signals up` "
                 "running, or have it started by `signals up --prepare`"
             )
+        return
+    if describe:
+        with open_database(settings) as database, database.begin() as conn:
+            click.echo(contract.describe(contract.read(conn)), nl=False)
         return
     if query is None and sys.stdin.isatty():
         raise click.UsageError('say what to ask: signals sql "SELECT * FROM v_active_signals"')

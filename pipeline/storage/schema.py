@@ -1,7 +1,8 @@
 """The schema's version: migrate an older database, refuse a newer one, keep views and triggers current.
 
-Tables change through Alembic revisions in `migrations/versions`; views, functions and the read-only role are code
-(`storage.views`, `storage.triggers`) and are made again whenever their text changes.
+Tables change through Alembic revisions in `migrations/versions`; views and functions are code (`storage.views`,
+`storage.triggers`, `storage.outcome_days`) and are made again whenever their text changes. Who may read them is looked
+at each time (`storage.roles`).
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from pipeline.domain.errors import SchemaVersionError
-from pipeline.storage import triggers, views
+from pipeline.storage import outcome_days, roles, triggers, views
 from pipeline.storage.database import Database
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -48,12 +49,13 @@ def migrate(database: Database) -> bool:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
         renewed = _renew_code_objects(conn)
+        roles.secure(conn)
     return current != head or renewed
 
 
 def _renew_code_objects(conn: sa.Connection) -> bool:
     """Create views, functions and triggers again if their text has changed since the last time."""
-    statements = [*views.statements(), *triggers.statements()]
+    statements = [*views.statements(), *triggers.statements(), *outcome_days.statements()]
     digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
     stored = conn.scalar(sa.text("SELECT obj_description('public'::regnamespace)"))
     if stored == f"signals {digest}":

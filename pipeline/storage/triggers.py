@@ -7,7 +7,8 @@ each event and outcome, one by one. SQL functions for people and bots stand on t
 whoever asks.
 
 Who changes a signal, and why, is told by settings of the transaction: ``signals.actor``, ``signals.reason``,
-``signals.effective_at``, and for many signals at once ``signals.each``, see `storage.transitions`.
+``signals.effective_at``, and for many signals at once ``signals.each``, see `storage.transitions`. Whoever has no
+rights on the tables but those that the functions lend (`storage.roles`) is believed the reason alone.
 """
 
 from pipeline.domain.status import NEVER_EXECUTED, TRANSITIONS, SignalStatus
@@ -16,6 +17,8 @@ from pipeline.domain.status import NEVER_EXECUTED, TRANSITIONS, SignalStatus
 REFUSED = "restrict_violation"  # 23001
 WRONG = "check_violation"  # 23514, as the table's own constraints
 UNKNOWN = "no_data_found"  # P0002
+# With the rights of the tables' owner, so that a login needs none; names are looked up where nobody else may make any.
+AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp"
 CLOCK_TOLERANCE_S = 60  # by which a caller's clock may be ahead of the database's
 
 EXECUTED, EXPIRED, INVALIDATED = SignalStatus.EXECUTED, SignalStatus.EXPIRED, SignalStatus.INVALIDATED
@@ -111,18 +114,22 @@ def _note() -> list[str]:
     return [
         f"""
 CREATE OR REPLACE FUNCTION note_signal_transitions() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  -- A login that acts through execute_signal or invalidate_signal is named itself, whatever it says.
+  is_believed boolean := pg_has_role(session_user, current_user, 'MEMBER');
+  each jsonb := CASE WHEN is_believed THEN {_told("each")}::jsonb END;
 BEGIN
   INSERT INTO public.signal_events (signal_id, from_status, to_status, effective_at, actor, reason)
   SELECT n.id, o.status, n.status,
     CASE n.status
       WHEN '{EXPIRED}' THEN n.expires_at
       WHEN '{EXECUTED}' THEN n.executed_at
-      ELSE coalesce(s.at, {_told("effective_at")}::timestamptz, now())
+      ELSE coalesce(s.at, CASE WHEN is_believed THEN {_told("effective_at")}::timestamptz END, now())
     END,
-    coalesce({_told("actor")}, 'sql:' || session_user),
+    coalesce(CASE WHEN is_believed THEN {_told("actor")} END, 'sql:' || session_user),
     coalesce(s.reason, {_told("reason")})
   FROM before o JOIN after n ON n.id = o.id AND n.status <> o.status
-  LEFT JOIN jsonb_to_recordset({_told("each")}::jsonb) AS s (id uuid, at timestamptz, reason text) ON s.id = n.id;
+  LEFT JOIN jsonb_to_recordset(each) AS s (id uuid, at timestamptz, reason text) ON s.id = n.id;
   RETURN NULL;
 END $$""",
         "COMMENT ON FUNCTION note_signal_transitions() IS 'Writes one row of signal_events for each changed status'",
@@ -191,13 +198,14 @@ END $$""",
         "'Ends a signal; what execute_signal and invalidate_signal stand on'",
         f"""
 CREATE OR REPLACE FUNCTION execute_signal(id uuid, price float8, at timestamptz DEFAULT NULL)
-RETURNS trading_signals LANGUAGE sql AS $$
+RETURNS trading_signals LANGUAGE sql {AS_OWNER} AS $$
   SELECT * FROM public.end_signal(execute_signal.id, '{EXECUTED}', execute_signal.price, execute_signal.at)
 $$""",
         "COMMENT ON FUNCTION execute_signal(uuid, float8, timestamptz) IS "
         "'Notes that a signal was executed, now or at an instant; the same execution again is fine'",
         f"""
-CREATE OR REPLACE FUNCTION invalidate_signal(id uuid, reason text) RETURNS trading_signals LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION invalidate_signal(id uuid, reason text)
+RETURNS trading_signals LANGUAGE plpgsql {AS_OWNER} AS $$
 DECLARE
   signal public.trading_signals;
   told text := current_setting('signals.reason', true);

@@ -29,6 +29,7 @@ from pipeline.storage.tables.outcomes import (
     dropped_outcomes,
     random_entries,
     signal_outcomes,
+    source_days,
 )
 from pipeline.storage.tables.performance import signal_performance
 from pipeline.storage.tables.signals import (
@@ -94,6 +95,7 @@ __all__ = [
     "signal_events",
     "signal_outcomes",
     "signal_performance",
+    "source_days",
     "source_health",
     "storage_sizes",
     "symbol_sentiment",

@@ -109,6 +109,22 @@ random_entries = sa.Table(
     comment="What entries on the bars of a day would have brought on average: what strategies must beat",
 )
 
+source_days = sa.Table(
+    "source_days",
+    metadata,
+    instant("day_at", "UTC midnight before or at the signals' closes", primary_key=True),
+    text("source_group", "technical, ml_model, sentiment or multi", primary_key=True),
+    _horizon(),
+    sa.Column("outcomes", sa.BigInteger, nullable=False, comment="BUYs and SELLs whose outcome is known"),
+    sa.Column("entered", sa.BigInteger, nullable=False, comment="of them those that were entered"),
+    sa.Column("wins", sa.BigInteger, nullable=False, comment="of them those with a net return above 0"),
+    sa.Column("net_return", sa.Numeric, nullable=False, comment="sum of their net returns, exact in 15 digits each"),
+    sa.Column("r_multiple", sa.Numeric, nullable=False, comment="sum of their returns in units of the planned risk"),
+    sa.CheckConstraint("outcomes > 0 AND entered BETWEEN 0 AND outcomes", name="entered_are_outcomes"),
+    sa.CheckConstraint("wins BETWEEN 0 AND entered", name="wins_were_entered"),
+    comment="Sums of live outcomes per day, source and horizon, kept by a trigger with each of signal_outcomes",
+)
+
 confidence_calibrations = sa.Table(
     "confidence_calibrations",
     metadata,
