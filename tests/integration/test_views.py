@@ -13,14 +13,13 @@ from pipeline.reporting import WINDOWS, report, window_of
 from pipeline.settings import load_settings
 from pipeline.storage import tables
 from pipeline.storage.database import Database
-from pipeline.storage.performance import store_performance
 from pipeline.storage.views.performance import PERIODS
 from tests.support.candle_rows import START
 from tests.support.chain import FILES, store_block
 from tests.support.database import a_series_of
 from tests.support.lifecycle import a_life, around_now, store
 from tests.support.market import random_walk
-from tests.support.outcomes_stored import NO_ENTRY, a_stored_outcome
+from tests.support.outcomes_stored import live_reports
 
 
 def ask(database: Database, query: str) -> list[dict[str, object]]:
@@ -102,28 +101,8 @@ def test_the_state_of_a_series_has_its_names_and_that_of_a_feed_none(database):
     assert (feed["symbol"], feed["reason"]) == (None, "gone")
 
 
-def stored_reports(database: Database) -> None:
-    """Outcomes of two strategies, and reports of two instants on them."""
-    number = a_series_of(database)
-    made = []
-    for hour in range(60):
-        at = START + timedelta(hours=hour)
-        both = ["RSI_OVERSOLD", "SMA_CROSSOVER"] if hour % 3 == 0 else ["SMA_CROSSOVER"]
-        ((signal_id,),) = [store(database, [a_life(number, created_at=at, expires_at=at + timedelta(hours=1))])]
-        brought = NO_ENTRY if hour == 7 else {"net_return": 0.001 * (hour % 5 - 2)}
-        made.append(a_stored_outcome(signal_id, number, at, strategies=both, **brought))
-    with database.begin() as conn:
-        conn.execute(sa.insert(tables.signal_outcomes).values(made))
-    for as_of in (START + timedelta(hours=40), START + timedelta(hours=62)):
-        with database.begin() as conn:
-            windows = [window_of(label, as_of, exchange="binance") for label in WINDOWS]
-        reports = [payload(report(database, load_settings(FILES), window)) for window in windows]
-        with database.begin() as conn:
-            store_performance(conn, reports)
-
-
 def test_the_performance_of_strategies_is_that_of_the_newest_report(database):
-    stored_reports(database)
+    live_reports(database, START)
     window = window_of("7d", START + timedelta(hours=62), exchange="binance")
     expected = {
         row["group"]: row for row in payload(report(database, load_settings(FILES), window))["figures"]["component"]

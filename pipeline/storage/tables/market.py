@@ -164,6 +164,7 @@ live_passes = sa.Table(
         server_default=sa.func.clock_timestamp(),
     ),
     sa.Index("ix_live_passes_series", "series_id", "until"),
+    sa.Index("ix_live_passes_until", "until", postgresql_using="brin"),
     comment="Which live run processed which closes of which series",
 )
 

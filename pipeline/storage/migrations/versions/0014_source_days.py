@@ -8,7 +8,11 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
-    """Create the table and fill it from what is stored; the triggers that keep it are made after every migration."""
+    """Create the table and fill it from what is stored; the triggers that keep it are made after every migration.
+
+    The passes of all series in a time are looked up by `v_signal_latency`, for which they get an index.
+    """
+    op.create_index("ix_live_passes_until", "live_passes", ["until"], postgresql_using="brin")
     op.create_table(
         "source_days",
         sa.Column(
