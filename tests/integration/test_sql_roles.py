@@ -23,9 +23,9 @@ __all__ = ["bot", "reader"]
 
 TABLES = [*sorted(tables.metadata.tables), "alembic_version"]
 DENIED = [
-    "INSERT INTO v_signals (symbol) VALUES ('BTC/USDT')",
+    "INSERT INTO v_active_signals (symbol) VALUES ('BTC/USDT')",
     "UPDATE v_active_signals SET status = 'EXECUTED', execution_price = 1",
-    "DELETE FROM v_candles",
+    "DELETE FROM v_symbol_sentiment",
     "DELETE FROM trading_signals",
     "UPDATE trading_signals SET confidence = 1",
     "TRUNCATE trading_signals",
@@ -43,14 +43,13 @@ DENIED = [
     "CREATE SCHEMA mine",
     "CREATE DATABASE mine",
     "CREATE ROLE mine",
-    "CREATE EXTENSION dblink",
     "CREATE PUBLICATION mine",
     "SELECT rolpassword FROM pg_authid",
     "SELECT passwd FROM pg_shadow",
     "SELECT pg_read_file('postgresql.conf')",
     "SELECT pg_ls_dir('.')",
     "COPY (SELECT 1) TO PROGRAM 'true'",
-    "COPY v_candles TO '/tmp/candles'",
+    "COPY (SELECT 1) TO '/nowhere/candles'",
     "SELECT lo_from_bytea(0, 'written')",
     "SELECT lo_create(0)",
     "SELECT pg_advisory_lock(1936287598, hashtext('default'))",
@@ -66,10 +65,9 @@ DENIED = [
     "CREATE OR REPLACE FUNCTION public.execute_signal(id uuid, price float8, at timestamptz DEFAULT NULL) "
     "RETURNS trading_signals LANGUAGE sql AS 'SELECT NULL::trading_signals'",
     "COMMENT ON VIEW v_signals IS 'mine'",
-    "LOCK TABLE trading_signals IN ACCESS EXCLUSIVE MODE",
-    "LOCK TABLE v_signals IN ACCESS EXCLUSIVE MODE",
+    "DO $$ BEGIN LOCK TABLE public.trading_signals IN ROW EXCLUSIVE MODE; END $$",
+    "DO $$ BEGIN LOCK TABLE public.v_signals IN ACCESS EXCLUSIVE MODE; END $$",
     "DO $$ BEGIN DELETE FROM public.trading_signals; END $$",
-    "VACUUM FULL trading_signals",
 ]
 
 
@@ -92,7 +90,7 @@ def test_a_reader_and_a_bot_read_what_is_stored(database, reader, bot):
     stored(database, 2, **around_now())
     for session in (reader, bot):
         assert session.execute("SELECT count(*) FROM v_active_signals").fetchone() == (2,)
-        assert session.execute("SELECT buys, round(net_score::numeric, 3) FROM v_net_signals").fetchone() == (
+        assert session.execute("SELECT buys, net_score FROM v_net_signals").fetchone() == (
             2,
             pytest.approx(2 * (0.7 * 0.65 + 0.3 * 0.7)),
         )
@@ -107,9 +105,8 @@ def test_neither_reads_a_table_nor_does_anything_that_it_was_not_given(database,
         for statement in [*(f"SELECT FROM {table}" for table in TABLES), *DENIED]:
             try:
                 session.execute(statement)
-            except (errors.InsufficientPrivilege, errors.UndefinedObject) as refusal:
-                if isinstance(refusal, errors.UndefinedObject) and "publication" not in statement.lower():
-                    allowed.append((statement, str(refusal)))
+            except errors.InsufficientPrivilege:
+                continue
             except psycopg.Error as error:
                 allowed.append((statement, f"{type(error).__name__}: {error}"))
             else:

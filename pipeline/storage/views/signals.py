@@ -32,12 +32,14 @@ WHERE d.is_kept AND c.superseded_at IS NULL""",
 
 
 def _risk_decisions() -> View:
-    columns = comments("risk_decisions", leave_out=("series_id",))
+    # The names are taken from `series`, so that a symbol and a time are looked up by the key of the table.
+    columns = comments("risk_decisions", leave_out=("series_id", *SERIES))
     return View(
         "v_risk_decisions",
         "What the risk filters decided about every candidate, and why; of every origin and scope, so ask for one",
-        columns,
-        f"SELECT {listed('t', columns)} FROM risk_decisions t",
+        SERIES | columns,
+        f"""SELECT s.exchange, s.symbol, s.timeframe, {listed("t", columns)}
+FROM risk_decisions t JOIN series s USING (series_id)""",
     )
 
 
