@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 
 from pipeline.contracts.blocks import Block
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.signal import DEFAULT_SCOPE, Origin, check_aware
+from pipeline.domain.signal import DEFAULT_SCOPE, REQUESTED, Origin, check_aware, reads_stored_rows
 from pipeline.domain.universe import SeriesKey
 from pipeline.explain.differences import Row, StoredRows
 from pipeline.explain.explanation import (
@@ -214,7 +214,7 @@ def _evidence(
     predictions = None
     if bars.is_complete:
         group = SeriesGroup(stored.series.key.exchange, stored.series.key.timeframe, (stored.series,))
-        is_default = scope == DEFAULT_SCOPE
+        is_default = reads_stored_rows(scope)
         beside, predictions = bar_side_columns(
             database, settings, group, columns["close"].index, judgement.rules, is_default=is_default
         )
@@ -295,7 +295,7 @@ def _company(
         signals=others,
         conditions=conditions,
         pending=pending_at(conn, close_at, origin, scope, profile, longest),
-        positions=read_positions(conn, profile) if origin is Origin.LIVE else [],
+        positions=read_positions(conn, profile) if origin is Origin.LIVE or scope.startswith(REQUESTED) else [],
     )
 
 

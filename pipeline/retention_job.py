@@ -11,8 +11,10 @@ from pipeline import retention as forgetting
 from pipeline.run_tags import RETENTION_JOB
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
+from pipeline.storage.idempotency import KEPT_FOR
 from pipeline.storage.run_records import delete_backfills, delete_freshness, run_records
 from pipeline.storage.sizes import measure, record
+from pipeline.storage.tables import idempotency_keys
 from pipeline.storage.thinning import thin
 from resources.clock import ClockResource
 from resources.database import UnlockedDatabaseResource
@@ -44,7 +46,8 @@ def delete_old_records(
     outputs = 0
     if files := os.environ.get(FILES_VARIABLE):
         outputs = forgetting.delete_output(instance, Path(files), as_of - timedelta(days=policy.log_days))
-    thinned = {table: thin(database, table, as_of - age) for table, age in policy.thinned.items()}
+    ages = policy.thinned | {idempotency_keys.name: KEPT_FOR}
+    thinned = {table: thin(database, table, as_of - age) for table, age in ages.items()}
     with database.begin() as conn:
         sizes = measure(conn, settings.home)
         record(conn, as_of, sizes)

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from pipeline import __version__
-from pipeline.api import accounts, performance, signals
+from pipeline.api import accounts, generation, performance, signals
 from pipeline.api.access import LOOPBACK, Access, access_of
 from pipeline.api.dependencies import Service
 from pipeline.api.errors import UnexpectedErrors, add_error_handlers
@@ -119,6 +119,7 @@ def build_application(
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
     app.include_router(signals.router)
     app.include_router(accounts.router)
+    app.include_router(generation.router)
     app.include_router(watching(metrics))
     add_page(app)
     return app

@@ -23,6 +23,7 @@ from pipeline.domain.errors import (
     TemporaryError,
 )
 from pipeline.domain.status import SignalStatus
+from pipeline.requesting import UnknownSymbolsError
 
 LOG = logging.getLogger("pipeline.api")
 RETRY_AFTER_S = 5
@@ -32,6 +33,7 @@ UNREADABLE = "must be JSON in UTF-8"
 AWAY = {
     "database_unavailable": "the database does not answer; try again later",
     "try_again_later": "too much is asked for at once; try again later",
+    "request_in_progress": "a request with this Idempotency-Key is being answered; ask again for its answer",
 }
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
@@ -53,12 +55,22 @@ class RefusedError(HTTPException):
         self.code, self.facts = code, facts
 
 
+class KeyInUseError(TemporaryError):
+    """A request with the same Idempotency-Key is being answered."""
+
+
+class KeyReusedError(DataContractError):
+    """An Idempotency-Key came with another request before."""
+
+
 # Error -> status and code, most specific first; what the error says is told where its words are meant for callers.
 STATUSES: tuple[tuple[type[SignalsError], int, str], ...] = (
     (DatabaseUnavailableError, 503, "database_unavailable"),
+    (KeyInUseError, 409, "request_in_progress"),
     (TemporaryError, 503, "try_again_later"),
     (IllegalTransitionError, 409, "illegal_transition"),
     (NotFoundError, 404, "not_found"),
+    (KeyReusedError, 422, "idempotency_key_reused"),
     (DataContractError, 422, INVALID),
 )
 
@@ -89,7 +101,11 @@ def answer_to(error: RefusedError | SignalsError) -> JSONResponse:
     if isinstance(error, TemporaryError):
         LOG.warning("unavailable code=%s error=%s", code, error)
         return refusal(status, code, AWAY[code], headers={"Retry-After": str(RETRY_AFTER_S)})
-    facts: dict[str, Any] = {"status": error.status} if isinstance(error, IllegalTransitionError) else {}
+    facts: dict[str, Any] = {}
+    if isinstance(error, IllegalTransitionError):
+        facts["status"] = error.status
+    elif isinstance(error, UnknownSymbolsError):
+        facts["fields"] = [{"field": "body.symbols", "message": reason} for reason in error.reasons]
     return refusal(status, code, str(error), **facts)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.api.payloads import ActiveSignal
+from pipeline.api.payloads import ActiveSignal, GeneratedSignal
 
 SIGNAL: dict[str, Any] = {
     "signal_id": "f8a7c6b5-e4d3-42a1-9b8c-7d6e5f4a3b2c",
@@ -34,6 +34,56 @@ SIGNAL: dict[str, Any] = {
 }
 
 ACTIVE_SIGNAL = {name: SIGNAL[name] for name in ActiveSignal.model_fields}
+
+GENERATED = {name: SIGNAL[name] for name in GeneratedSignal.model_fields}
+
+REQUEST: dict[str, Any] = {
+    "symbols": ["BTC/USDT", "ETH/USDT"],
+    "signal_types": ["technical", "ml", "sentiment"],
+    "timeframe": "1h",
+    "risk_level": "medium",
+    "strategy_preference": "balanced",
+}
+
+SECOND: dict[str, Any] = {
+    "signal_id": "a1b2c3d4-e5f6-4a8b-9c0d-e1f2a3b4c5d6",  # the description's has letters that no UUID has
+    "symbol": "ETH/USDT",
+    "signal_type": "SELL",
+    "strength": 0.72,
+    "confidence": 0.65,
+    "source": "sentiment",
+    "strategy": "SENTIMENT_ANALYSIS",
+    "description": "Strong negative sentiment detected (score: -0.68)",
+    "entry_price": 2250.0,
+    "target_prices": {"tp1": 2205.0, "tp2": 2160.0, "tp3": 2115.0},
+    "stop_loss_price": 2295.0,
+    "timeframe": "1h",
+    "created_at": "2023-06-15T14:30:45Z",
+    "expires_at": "2023-06-15T15:30:45Z",
+}
+
+EVALUATIONS: list[dict[str, Any]] = [
+    {
+        "symbol": "BTC/USDT",
+        "exchange": "binance",
+        "timeframe": "1h",
+        "evaluated_close_at": "2023-06-15T14:30:45Z",
+        "outcome": "signal",
+        "reasons": [],
+        "warnings": [],
+    },
+    {
+        "symbol": "ETH/USDT",
+        "exchange": "binance",
+        "timeframe": "1h",
+        "evaluated_close_at": "2023-06-15T14:30:45Z",
+        "outcome": "signal",
+        "reasons": ["SMA_CROSSOVER BUY: high_volatility"],
+        "warnings": ["ml: model_expired(2023-02-12)"],
+    },
+]
+
+GENERATION: dict[str, Any] = {"success": True, "signals": [GENERATED, SECOND], "evaluations": EVALUATIONS}
 
 OUTCOMES: dict[str, Any] = {
     "exchange": "binance",
@@ -120,6 +170,10 @@ EXAMPLES = {
         ],
     },
     "Holdings": {"positions": [{"symbol": "BTC/USDT", "weight": 0.05}, {"symbol": "ETH/USDT", "weight": 0.1}]},
+    "GenerationRequest": REQUEST,
+    "GeneratedSignal": GENERATED,
+    "Evaluation": EVALUATIONS[1],
+    "GenerationAnswer": GENERATION,
     "Execution": {"status": "EXECUTED", "price": 42500.5, "at": "2023-06-15T14:31:10Z"},
     "Invalidation": {"status": "INVALIDATED", "reason": "the exchange halts trading at noon"},
 }

@@ -7,17 +7,21 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
+from pipeline.aggregation import StrategyPreference
 from pipeline.api.cursor import MAX_LENGTH, read_place
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.signal import SignalType
+from pipeline.domain.signal import SignalType, Source
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe, parse_instant
 from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
+from pipeline.requesting import SignalRequest
+from pipeline.risk.profile import RiskLevel
 from pipeline.storage.paging import Place
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 100, 500
 MAX_HOLDINGS = 1000
+MAX_SYMBOLS = 50  # in one request for signals
 MAX_PRICE = 1e15  # of the dearest pair in the cheapest currency, with much to spare; the database divides by entries
 # Not blank, and nothing that would forge lines or turn them around where it is shown: controls, separators, directions.
 _FORGING = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
@@ -59,6 +63,11 @@ SourceGroup = Annotated[
     BeforeValidator(_source_group),
     _text(enum=["technical", "ml", "ml_model", "sentiment", "multi"]),
 ]
+SignalSource = Annotated[
+    Source, BeforeValidator(_source_group), _text(enum=["technical", "ml", "ml_model", "sentiment"])
+]
+# The draft asks for a string of a structured header, in quotes; a bare word is meant alike.
+IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
 # Checked here and read by `ActiveFilters.after`: the framework takes every tuple for a parameter of several values.
 Cursor = Annotated[str, _read_by(lambda cursor: read_place(cursor) and cursor), _text(maxLength=MAX_LENGTH)]
 
@@ -133,6 +142,37 @@ class Holdings(_Strict):
         if twice := sorted(symbol for symbol, times in seen.items() if times > 1):
             raise ValueError(f"must have each symbol once, had {', '.join(twice)} several times")
         return value
+
+
+class GenerationRequest(_Strict):
+    """Which signals are wanted, and how they are judged; what is left out is as the settings have it."""
+
+    symbols: Annotated[list[Symbol], Field(min_length=1, max_length=MAX_SYMBOLS)] = Field(
+        description="BTC/USDT, BTCUSDT, BTC-USDT or btc_usdt; one that is named twice counts once"
+    )
+    signal_types: Annotated[list[SignalSource], Field(min_length=1)] = Field(
+        list(Source), description="whose advice counts; ml is ml_model"
+    )
+    timeframe: Timeframe = Field(Timeframe.H1, description="of the bars that are judged")
+    risk_level: RiskLevel | None = Field(
+        None, description="limits that risk judges by; without it those of your profile, else the house's"
+    )
+    strategy_preference: StrategyPreference | None = Field(
+        None, description="whose advice weighs double in the mean and the rank"
+    )
+    exchange: Exchange | None = Field(None, description="of this exchange; the settings' by default")
+
+    @property
+    def wanted(self) -> SignalRequest:
+        """The request as the stages take it: every symbol once in the order asked for, sources in theirs."""
+        return SignalRequest(
+            symbols=tuple(dict.fromkeys(self.symbols)),
+            timeframe=self.timeframe,
+            sources=tuple(source for source in Source if source in self.signal_types),
+            exchange=self.exchange,
+            risk_level=self.risk_level,
+            strategy_preference=self.strategy_preference,
+        )
 
 
 class Execution(_Strict):

@@ -13,6 +13,7 @@ from pipeline.domain.access import Scope
 from pipeline.domain.signal import SignalType
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
+from pipeline.requesting import Outcome
 
 
 class FieldError(BaseModel):
@@ -74,8 +75,8 @@ class ActiveAnswer(BaseModel):
     next_cursor: str | None = Field(description="asks for what follows; null where nothing does")
 
 
-class SignalDetail(BaseModel):
-    """Everything that a signal says, and what became of it."""
+class GeneratedSignal(BaseModel):
+    """What a signal says."""
 
     signal_id: UUID
     symbol: Symbol
@@ -91,6 +92,11 @@ class SignalDetail(BaseModel):
     timeframe: Timeframe
     created_at: Close
     expires_at: Expiry
+
+
+class SignalDetail(GeneratedSignal):
+    """Everything that a signal says, and what became of it."""
+
     status: SignalStatus
     executed_at: datetime | None
     execution_price: float | None
@@ -103,6 +109,29 @@ class SignalAnswer(BaseModel):
 
     success: Literal[True] = True
     signal: SignalDetail
+
+
+class Evaluation(BaseModel):
+    """What was evaluated of one symbol, and why there is no signal, or not more."""
+
+    symbol: Symbol
+    exchange: str | None = Field(description="null where no series, or more than one, has the symbol")
+    timeframe: Timeframe
+    evaluated_close_at: datetime | None = Field(description="the close that was judged; null where none could be")
+    outcome: Outcome = Field(
+        description="signal; advice that risk dropped; a bar that is silenced; no_advice; a signal that ended by now; "
+        "indicators that are not_computed; a series that is unknown"
+    )
+    reasons: list[str] = Field(description="why there is no signal, or not more: the words of risk_decisions")
+    warnings: list[str] = Field(description="what was missing: old candles, models or texts that say nothing, and why")
+
+
+class GenerationAnswer(BaseModel):
+    """Signals that may be acted on, best first; and every symbol in the order asked for."""
+
+    success: Literal[True] = True
+    signals: list[GeneratedSignal]
+    evaluations: list[Evaluation]
 
 
 class SourcePerformance(BaseModel):

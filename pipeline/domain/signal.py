@@ -46,7 +46,13 @@ class Origin(StrEnum):
 
 
 DEFAULT_SCOPE = "default"
+REQUESTED = "post:"  # begins the scope of signals that were asked for; a replay's name cannot have the colon
 MULTI_STRATEGY = "MULTI_STRATEGY"
+
+
+def reads_stored_rows(scope: str) -> bool:
+    """Whether a scope's rows are made from stored indicators, predictions and texts, and not from computed ones."""
+    return scope == DEFAULT_SCOPE or scope.startswith(REQUESTED)
 
 
 def check_fraction(name: str, value: float, where: str) -> None:

@@ -129,6 +129,11 @@ RISK_LEVELS: Mapping[RiskLevel, RiskProfile] = MappingProxyType(
 )
 
 
+def at_level(profile: RiskProfile, level: RiskLevel) -> RiskProfile:
+    """The limits of a level for whoever ``profile`` is: their name, and so their positions, stay."""
+    return RISK_LEVELS[level].model_copy(update={"name": profile.name, "user_id": profile.user_id})
+
+
 def with_overrides(profile: RiskProfile, overrides: Mapping[str, Any]) -> RiskProfile:
     """``profile`` with some fields changed; values may be text, as a command line gives them.
 

@@ -7,6 +7,7 @@ they are only kept.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -51,6 +52,15 @@ def read_profile(conn: sa.Connection, settings_profile: RiskProfile, name: str =
             f"profile must be one of {known}, was {name!r}; `signals profile set {name} KEY=VALUE` makes it"
         )
     return _with_row(settings_profile, name, stored or {})
+
+
+def profile_for(conn: sa.Connection, settings_profile: RiskProfile, user_id: UUID | None) -> RiskProfile:
+    """Whose limits count for whoever asks: the first profile by name that is the user's, else the house's."""
+    p = tables.risk_profiles.c
+    own = None
+    if user_id is not None:
+        own = conn.scalar(sa.select(p.profile).where(p.user_id == user_id).order_by(p.profile).limit(1))
+    return read_profile(conn, settings_profile, own or HOUSE)
 
 
 def scheduled_profiles(conn: sa.Connection, settings_profile: RiskProfile) -> list[RiskProfile]:

@@ -5,7 +5,7 @@ candidates stay; one that a data revision made void is marked as superseded.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from pipeline.contracts.signals import CandidateSignals, RiskDecisions
 from pipeline.contracts.validation import hold_to
 from pipeline.domain.signal import Origin, Signal, SignalType, Source
+from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.generation import BarKey, Decision
@@ -85,15 +86,24 @@ def store_candidates(
     return Changes(bulk_upsert(conn, tables.candidate_signals, rows), removed)
 
 
-def remove_vanished(conn: sa.Connection, table: sa.Table, keys: pd.DataFrame, occasion: Occasion, **among: str) -> int:
+def remove_vanished(
+    conn: sa.Connection,
+    table: sa.Table,
+    keys: pd.DataFrame,
+    occasion: Occasion,
+    keeps: Collection[SignalStatus] = (),
+    **among: str,
+) -> int:
     """Remove the occasion's rows in the staged spans that are not in ``keys``; returns how many.
 
-    Only rows whose columns equal ``among`` are looked at. A replay's rows are deleted; live ones, which stay for
-    ever, are marked as superseded.
+    Only rows whose columns equal ``among`` are looked at, and of signals none whose status is in ``keeps``. A replay's
+    rows are deleted; live ones, which stay for ever, are marked as superseded.
     """
     staging = copy_to_staging(conn, table, keys)
     is_key = " AND ".join(f"n.{name} = x.{name}" for name in keys.columns)
     is_among = "".join(f" AND x.{name} = :{name}" for name in among)
+    if keeps:
+        is_among += f" AND x.status NOT IN ({', '.join(repr(status.value) for status in keeps)})"
     vanished = f"""{IN_SPANS} AND x.origin = :origin AND x.scope = :scope{is_among}
   AND NOT EXISTS (SELECT FROM ({literal_sql(staged_rows(staging, table))}) n WHERE {is_key})"""
     if occasion.origin is Origin.REPLAY:

@@ -6,7 +6,7 @@ and a revision of the data can only invalidate one and, while there is time, add
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -88,11 +88,16 @@ def store_replayed(
     profile: str,
     occasion: Occasion,
     as_of: datetime,
+    *,
+    keeps: Collection[SignalStatus] = (),
 ) -> StoredSignals:
-    """Make a replay's signals in the spans equal to ``signals``; what is past at ``as_of`` is stored EXPIRED."""
+    """Make a replay's signals in the spans equal to ``signals``; what is past at ``as_of`` is stored EXPIRED.
+
+    Those whose status is one of ``keeps`` stay where they no longer fire: somebody may have acted on them.
+    """
     rows = _rows(spans, signals, occasion, as_of)
     stage_spans(conn, spans)
-    removed = remove_vanished(conn, tables.trading_signals, rows[["id"]], occasion, profile=profile)
+    removed = remove_vanished(conn, tables.trading_signals, rows[["id"]], occasion, keeps, profile=profile)
     written = bulk_upsert(conn, tables.trading_signals, rows, keep=LIFECYCLE_COLUMNS)
     if written:
         _forget_calibrations(conn, rows)

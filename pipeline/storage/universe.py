@@ -123,18 +123,21 @@ WHERE s.exchange <> :simulated"""
 
 
 def unknown_series(conn: sa.Connection, key: SeriesKey) -> DataContractError:
-    """What is stored instead: the same symbol elsewhere, else symbols that are written almost so."""
-    known = known_series(conn)
-    if not known:
-        hint = "no candles are stored yet; `signals import candles PATH --exchange NAME` reads files"
-    elif same := [each for each in known if each.symbol == key.symbol]:
-        same.sort(key=lambda each: each.exchange != key.exchange)
-        hint = f"of {key.symbol} there are {_listed(f'{each.timeframe} on {each.exchange}' for each in same)}"
-    else:
-        symbols = sorted({each.symbol for each in known})
-        near = get_close_matches(key.symbol, symbols, n=MOST_HINTS, cutoff=0.7)
-        hint = f"did you mean {_listed(near)}?" if near else f"there are {_listed(symbols)}"
+    """The series has no candles; what is stored instead."""
+    hint = stored_instead(known_series(conn), key.symbol, key.exchange)
     return DataContractError(f"series must be one that has candles, was {key}: {hint}")
+
+
+def stored_instead(known: Sequence[SeriesKey], symbol: str, exchange: str | None = None) -> str:
+    """What of the ``known`` may have been meant: the same symbol elsewhere, else those that are written almost so."""
+    if not known:
+        return "no candles are stored yet; `signals import candles PATH --exchange NAME` reads files"
+    if same := [each for each in known if each.symbol == symbol]:
+        same.sort(key=lambda each: each.exchange != exchange)
+        return f"of {symbol} there are {_listed(f'{each.timeframe} on {each.exchange}' for each in same)}"
+    symbols = sorted({each.symbol for each in known})
+    near = get_close_matches(symbol, symbols, n=MOST_HINTS, cutoff=0.7)
+    return f"did you mean {_listed(near)}?" if near else f"there are {_listed(symbols)}"
 
 
 def _listed(names: Iterable[str]) -> str:

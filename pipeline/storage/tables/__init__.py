@@ -4,6 +4,7 @@ from pipeline.storage.tables.accounts import api_keys, portfolio_positions, risk
 from pipeline.storage.tables.base import metadata
 from pipeline.storage.tables.charts import signal_charts
 from pipeline.storage.tables.extra import extra_indicators
+from pipeline.storage.tables.idempotency import idempotency_keys
 from pipeline.storage.tables.market import (
     candle_quarantine,
     candle_revisions,
@@ -72,6 +73,7 @@ __all__ = [
     "documents",
     "dropped_outcomes",
     "extra_indicators",
+    "idempotency_keys",
     "indicators",
     "installation",
     "live_passes",
