@@ -9,6 +9,7 @@ from benchmarks.models import publish_models, train_two_years
 from benchmarks.outcomes import judging, month
 from benchmarks.profiling import profile
 from benchmarks.replay_year import replay_year
+from benchmarks.requests import requests
 from benchmarks.start_up import importing
 from benchmarks.stored_market import deepen, derive, load
 from benchmarks.text_speed import text_speed
@@ -25,6 +26,7 @@ CASES: dict[str, Case] = {
     "stages": stages,
     "dagster_runs": dagster_runs,
     "explanations": explanations,
+    "requests": requests,
     "judging": judging,
     "month": month,
     "sweeps": sweeps,

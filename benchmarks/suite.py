@@ -189,6 +189,31 @@ def _explain(home: Path) -> list[Row]:
     ]
 
 
+def _requests(home: Path) -> list[Row]:
+    stored = {"name": "requests"}
+    in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=HISTORY_BARS + 10)
+    in_own_process("stages", home, **stored, first_tick=0, n_ticks=2)
+    in_own_process("derive", home, **stored)
+    in_own_process("stages", home, **stored, first_tick=2, n_ticks=2)
+    found = in_own_process("requests", home, **stored, n_symbols=SYMBOLS, last_tick=3)
+    return [
+        at_most(
+            f"POST for two of {SYMBOLS} symbols, {found['signals']} signals: p95 of {found['asked']}",
+            1_000 * found["p95_s"],
+            300.0,
+            "ms",
+            found["peak"],
+        ),
+        told("... median, and of one that changes nothing", f"{_ms(found['median_s'])}, {_ms(found['again_s'])}"),
+        told("... processor time of one, Python + database", f"{_ms(found['python_s'])} + {_ms(found['server_s'])}"),
+        told("... beside the smallest answer of the same server, median", _ms(found["smallest_s"])),
+    ]
+
+
+def _ms(seconds: float) -> str:
+    return f"{1_000 * seconds:.1f} ms"
+
+
 def _outcomes(home: Path) -> list[Row]:
     stored = {"name": "outcomes"}
     in_own_process("load", home, **stored, n_symbols=SYMBOLS, n_bars=JUDGED_BARS)
@@ -243,6 +268,7 @@ GROUPS: dict[str, Callable[[Path], list[Row]]] = {
     "history": _aged,
     "replay": _replay,
     "explain": _explain,
+    "requests": _requests,
     "outcomes": _outcomes,
     "lifecycle": _lifecycle,
     "curve": _curve,

@@ -6,6 +6,7 @@ Every read goes by a key to the newest bars, whatever the database holds.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
@@ -76,7 +77,7 @@ def newest_bars(conn: sa.Connection, series: Sequence[Series], as_of: datetime) 
     return [NewestBar(series=each, **_without_id(found[each.series_id])) for each in series]
 
 
-def _without_id(row: RowMapping) -> dict[str, object]:
+def _without_id(row: RowMapping) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "series_id"}
 
 

@@ -46,6 +46,12 @@ def test_storage_replays_and_the_api_work_without_the_orchestrator(module: str) 
     assert "dagster" not in loaded_by(f"import {module}")
 
 
+def test_the_api_makes_signals_without_the_libraries_that_models_are_trained_with() -> None:
+    loaded = loaded_by("import pipeline.api.application")
+    assert "fastapi" in loaded
+    assert loaded.isdisjoint({"keras", "jax", "sklearn", "ccxt", "assets", "resources"})
+
+
 def test_every_module_stands_in_one_layer() -> None:
     (layers,) = (c["layers"] for c in PROJECT["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
     named = [name.strip() for layer in layers for name in layer.split("|")]

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from pipeline.domain.access import Scope
 from tests.support.api import SIGNALS, a_key, an_api, showing
 from tests.support.candle_rows import START
-from tests.support.chain import store_block
+from tests.support.chain import store_block, tick
 from tests.support.database import a_database, a_series_of
 from tests.support.lifecycle import a_life, store
 from tests.support.market import random_walk
@@ -28,13 +28,14 @@ CLOSE = START + timedelta(hours=90)
 
 @pytest.fixture(scope="module", params=["without_keys", "with_keys"])
 def document(request, postgres_server, migrated_template):
-    """The document of a server with candles and one active signal, that signal's id, and what a request shows.
+    """The document of a server with candles, judged bars and one active signal, its id, and what a request shows.
 
     One server asks for no key, and is shown none; the other does, and is shown one that opens everything.
     """
     has_keys = request.param == "with_keys"
     with a_database(postgres_server, migrated_template) as database:
         store_block(database, random_walk(3, 100, symbols=("BTC/USDT",)))
+        tick(database, CLOSE)  # so that there are bars to make signals of
         life = {"created_at": CLOSE, "expires_at": CLOSE + timedelta(hours=9)}
         (known,) = store(database, [a_life(a_series_of(database), **life)])
         shown = showing(a_key(database, at=CLOSE)) if has_keys else {}
@@ -48,6 +49,7 @@ ROUTES = [
     *(("GET", f"{SIGNALS}/{{signal_id}}{route}") for route in ("", "/explain", "/chart")),
     ("PATCH", f"{SIGNALS}/{{signal_id}}/status"),
     *((method, f"/api/v1/ai/{name}") for name in ("risk-profile", "positions") for method in ("GET", "PUT")),
+    ("POST", SIGNALS),
 ]
 # Routes of which nothing can be asked wrongly.
 SAID_NOTHING = [("GET", path) for path in ("/health", "/metrics", "/api/v1/ai/risk-profile", "/api/v1/ai/positions")]
@@ -67,6 +69,8 @@ def test_every_answer_is_one_that_the_document_tells_of(document, method, path, 
     def ask(case, is_known):
         if is_known and "signal_id" in (case.path_parameters or {}):
             case.path_parameters["signal_id"] = str(known)
+        if is_known and isinstance(case.body, dict) and "symbols" in case.body and mode is GenerationMode.POSITIVE:
+            case.body |= {"symbols": ["BTC/USDT", *case.body["symbols"][:3]], "timeframe": "1h", "exchange": "binance"}
         # Whether a cursor is one that somebody was given no schema can say, so valid requests may be refused.
         case.call_and_validate(headers=shown, excluded_checks=[positive_data_acceptance])
 

@@ -103,5 +103,9 @@ def test_the_examples_of_the_openapi_document_are_the_descriptions(client):
     assert spec_examples.DETAIL["signal"] == examples.SIGNAL
     assert spec_examples.ACTIVE["signals"][0] == examples.ACTIVE_SIGNAL
     assert spec_examples.PERFORMANCE["performance"] | {"outcomes": examples.OUTCOMES} == examples.PERFORMANCE
+    assert spec_examples.REQUEST == examples.REQUEST
+    assert spec_examples.GENERATED["signals"] == examples.GENERATION["signals"]
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["GenerationRequest"]["examples"] == [examples.REQUEST]
+    assert schemas["GenerationAnswer"]["examples"] == [examples.GENERATION]
     assert schemas["SignalDetail"]["examples"] == [examples.SIGNAL]

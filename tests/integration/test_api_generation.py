@@ -14,7 +14,7 @@ from pipeline.storage.database import Database
 from pipeline.storage.transitions import expire
 from tests.support.api import SIGNALS, an_api, refused, wrong_fields
 from tests.support.chain import rows, tick
-from tests.support.database import a_copy_of, a_database
+from tests.support.database import a_copy_of
 from tests.support.lifecycle import HOUR, inconsistent
 from tests.support.requests import (
     APART,
@@ -26,40 +26,21 @@ from tests.support.requests import (
     answered,
     ask,
     asked_rows,
+    client,
     evaluation,
+    judged_market,
     live_rows,
-    make_market,
+    market,
 )
+from tests.support.spec_examples import GENERATED
 
-SPEC = ("signal_id", "symbol", "signal_type", "strength", "confidence", "source", "strategy", "description")
-SPEC += ("entry_price", "target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at")
-
-
-@pytest.fixture(scope="module")
-def origin(postgres_server, migrated_template):
-    """The market after its live run, to copy."""
-    with a_database(postgres_server, migrated_template) as database:
-        make_market(database)
-        database.close()
-        yield database.address
-
-
-@pytest.fixture
-def market(origin):
-    with a_copy_of(origin) as database:
-        yield database
-
-
-@pytest.fixture
-def client(market):
-    with an_api(market, at=SOON) as client:
-        yield client
+__all__ = ["client", "judged_market", "market"]
 
 
 @pytest.fixture(scope="module")
-def shared(origin):
+def shared(judged_market):
     """A client for what needs no market of its own."""
-    with a_copy_of(origin) as database, an_api(database, at=SOON) as client:
+    with a_copy_of(judged_market) as database, an_api(database, at=SOON) as client:
         yield client
 
 
@@ -89,7 +70,10 @@ def test_an_answer_has_the_fields_of_the_description_in_their_order(shared):
 
     assert list(found) == ["success", "signals", "evaluations"]
     assert found["success"] is True
-    assert {tuple(each) for each in found["signals"]} == {SPEC}
+    assert {tuple(each) for each in found["signals"]} == {tuple(GENERATED["signals"][0])}
+    assert {type(each["entry_price"]) for each in found["signals"]} == {float}
+    assert {tuple(each["target_prices"] or ()) for each in found["signals"]} <= {("tp1", "tp2", "tp3"), ()}
+    assert {each["expires_at"] for each in found["signals"]} == {"2024-02-13T06:00:00Z"}
     assert {each["created_at"] for each in found["signals"]} == {"2024-02-13T05:00:00Z"}
     assert [each["symbol"] for each in found["evaluations"]] == list(SYMBOLS)
     assert {each["evaluated_close_at"] for each in found["evaluations"]} == {"2024-02-13T05:00:00Z"}

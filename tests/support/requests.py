@@ -1,14 +1,17 @@
 """A market whose newest closes a live run has judged, models among the judges; and requests about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 
+from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
-from tests.support.api import SIGNALS
+from tests.support.api import SIGNALS, an_api
 from tests.support.chain import rows, store_block, tick
+from tests.support.database import a_copy_of, a_database
 from tests.support.lifecycle import HOUR
 from tests.support.market import random_walk
 from tests.support.model_chain import a_direction, publish_each_kind
@@ -26,11 +29,29 @@ APART = ("id", "origin", "scope")  # where a row that was asked for may differ f
 ASKED = "origin = 'replay' AND scope LIKE 'post:%'"
 
 
-def make_market(database: Database) -> None:
-    """Six weeks of hours of `SYMBOLS`, models, and one live run at `CLOSE`; later candles are stored and not judged."""
-    store_block(database, random_walk(seed=21, n_candles=44 * 24, symbols=SYMBOLS))
-    publish_each_kind(database, 4, direction=a_direction(bias=0.5))
-    tick(database, CLOSE)
+@pytest.fixture(scope="session")
+def judged_market(postgres_server: DatabaseAddress, migrated_template: DatabaseAddress) -> Iterator[DatabaseAddress]:
+    """Six weeks of hours of `SYMBOLS`, models, and a live run at `CLOSE`, to copy; later candles are not judged."""
+    with a_database(postgres_server, migrated_template) as database:
+        store_block(database, random_walk(seed=21, n_candles=44 * 24, symbols=SYMBOLS))
+        publish_each_kind(database, 4, direction=a_direction(bias=0.5))
+        tick(database, CLOSE)
+        database.close()
+        yield database.address
+
+
+@pytest.fixture
+def market(judged_market: DatabaseAddress) -> Iterator[Database]:
+    """A judged market of the test's own."""
+    with a_copy_of(judged_market) as database:
+        yield database
+
+
+@pytest.fixture
+def client(market: Database) -> Iterator[httpx.Client]:
+    """A client of a server over it, some minutes after the close."""
+    with an_api(market, at=SOON) as client:
+        yield client
 
 
 def ask(client: httpx.Client, *, key: str | None = None, **changes: Any) -> httpx.Response:

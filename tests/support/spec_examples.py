@@ -45,6 +45,52 @@ DETAIL: dict[str, Any] = {
     },
 }
 
+REQUEST: dict[str, Any] = {
+    "symbols": ["BTC/USDT", "ETH/USDT"],
+    "signal_types": ["technical", "ml", "sentiment"],
+    "timeframe": "1h",
+    "risk_level": "medium",
+    "strategy_preference": "balanced",
+}
+
+GENERATED: dict[str, Any] = {
+    "success": True,
+    "signals": [
+        {
+            "signal_id": FIRST,
+            "symbol": "BTC/USDT",
+            "signal_type": "BUY",
+            "strength": 0.85,
+            "confidence": 0.78,
+            "source": "technical, ml_model",
+            "strategy": "MULTI_STRATEGY",
+            "description": "RSI is oversold at 28.50; ML model predicts upward movement with 0.75 confidence",
+            "entry_price": 42500.0,
+            "target_prices": {"tp1": 43350.0, "tp2": 44200.0, "tp3": 45050.0},
+            "stop_loss_price": 41650.0,
+            "timeframe": "1h",
+            "created_at": "2023-06-15T14:30:45Z",
+            "expires_at": "2023-06-15T15:30:45Z",
+        },
+        {
+            "signal_id": SECOND,
+            "symbol": "ETH/USDT",
+            "signal_type": "SELL",
+            "strength": 0.72,
+            "confidence": 0.65,
+            "source": "sentiment",
+            "strategy": "SENTIMENT_ANALYSIS",
+            "description": "Strong negative sentiment detected (score: -0.68)",
+            "entry_price": 2250.0,
+            "target_prices": {"tp1": 2205.0, "tp2": 2160.0, "tp3": 2115.0},
+            "stop_loss_price": 2295.0,
+            "timeframe": "1h",
+            "created_at": "2023-06-15T14:30:45Z",
+            "expires_at": "2023-06-15T15:30:45Z",
+        },
+    ],
+}
+
 ACTIVE: dict[str, Any] = {
     "success": True,
     "count": 2,
