@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from pipeline.domain.errors import ConfigurationError, DataContractError
 from pipeline.risk.exposure import Position
 from pipeline.risk.profile import RiskProfile
+from pipeline.storage import tables
 from pipeline.storage.accounts import (
+    profile_for,
     profile_names,
     read_positions,
     read_profile,
@@ -220,3 +223,18 @@ def test_at_every_instant_the_weight_is_the_one_that_was_said_last(database, cla
             p.weight for p in positions if p.valid_from <= instant and (p.valid_to is None or instant < p.valid_to)
         ]
         assert valid == ([weight] if weight else [])
+
+
+def test_whoever_asks_is_judged_by_a_profile_of_their_own_else_by_the_house(database):
+    owner, other = uuid4(), uuid4()
+    change(database, "house", max_asset_exposure=0.15)
+    with database.begin() as conn:
+        conn.execute(sa.insert(tables.users), [{"user_id": owner, "name": "bot"}, {"user_id": other, "name": "else"}])
+        mine = {"profile": "mine", "user_id": owner, "min_signal_confidence": 0.9}
+        conn.execute(sa.insert(tables.risk_profiles).values(mine))
+
+        own, house, nobody = (profile_for(conn, HOUSE, user_id) for user_id in (owner, other, None))
+
+    assert (own.name, own.user_id, own.min_signal_confidence, own.max_asset_exposure) == ("mine", owner, 0.9, 0.2)
+    assert house == nobody
+    assert (house.name, house.user_id, house.max_asset_exposure) == ("house", None, 0.15)

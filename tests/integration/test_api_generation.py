@@ -2,18 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from pipeline.aggregation import PREFERRED_WEIGHT
+from pipeline.requesting import SignalRequest, signals_on_request
 from pipeline.risk.exposure import Position
 from pipeline.risk.profile import RiskProfile
+from pipeline.settings import load_settings
+from pipeline.storage import tables
 from pipeline.storage.accounts import write_position, write_profile
 from pipeline.storage.database import Database
 from pipeline.storage.transitions import expire
 from tests.support.api import SIGNALS, an_api, refused, wrong_fields
-from tests.support.chain import rows, tick
+from tests.support.chain import FILES, rows, tick
 from tests.support.database import a_copy_of
 from tests.support.lifecycle import HOUR, inconsistent
 from tests.support.requests import (
@@ -167,6 +171,22 @@ def test_a_position_leaves_less_room_for_what_is_asked(market, client):
 
     assert not [each for each in found["signals"] if (each["symbol"], each["signal_type"]) == (bought, "BUY")]
     assert any("asset_exposure" in reason for reason in evaluation(found, bought)["reasons"])
+
+
+def test_signals_of_a_user_are_judged_by_their_profile_and_carry_their_id(market):
+    user_id = uuid4()
+    with market.begin() as conn:
+        conn.execute(sa.insert(tables.users).values(user_id=user_id, name="bot"))
+        conn.execute(sa.insert(tables.risk_profiles).values(profile="bot", user_id=user_id, stop_atr_multiple=2.0))
+        settings, wanted = load_settings(FILES), SignalRequest(symbols=SYMBOLS)
+        own = signals_on_request(market, conn, settings, wanted, as_of=SOON, user_id=user_id).signals
+        house = signals_on_request(market, conn, settings, wanted, as_of=SOON).signals
+
+    assert {(row["user_id"], row["profile"]) for row in own} == {(user_id, "bot")}
+    assert {(row["user_id"], row["profile"]) for row in house} == {(None, "house")}
+    assert {row["id"] for row in own}.isdisjoint(row["id"] for row in house)
+    for mine, theirs in zip(own, house, strict=True):
+        assert abs(mine["entry_price"] - mine["stop_loss_price"]) > abs(mine["entry_price"] - theirs["stop_loss_price"])
 
 
 def test_a_preference_weighs_double_in_the_rank_and_changes_no_candidate(market, client):

@@ -1,10 +1,12 @@
 """The profile: the description's defaults, the three levels, and what a wrong one is told."""
 
+from uuid import uuid4
+
 import pytest
 from pydantic import ValidationError
 
 from pipeline.domain.errors import ConfigurationError
-from pipeline.risk.profile import RISK_LEVELS, RiskLevel, RiskProfile, with_overrides
+from pipeline.risk.profile import RISK_LEVELS, RiskLevel, RiskProfile, at_level, with_overrides
 
 
 def test_the_defaults_are_those_of_the_description():
@@ -108,3 +110,12 @@ def test_a_wrong_value_is_refused_with_its_name_its_rule_and_itself(overrides, m
 def test_every_mistake_is_reported_at_once():
     with pytest.raises(ConfigurationError, match=r"trading_hours_end.*; max_asset_exposure"):
         with_overrides(RiskProfile(), {"max_asset_exposure": 2, "trading_hours_end": 99})
+
+
+@pytest.mark.parametrize("level", RiskLevel)
+def test_a_level_changes_every_limit_and_not_whose_they_are(level):
+    mine = RiskProfile(name="mine", user_id=uuid4(), trading_hours_end=7, min_signal_confidence=0.9)
+    changed = at_level(mine, level)
+    assert (changed.name, changed.user_id) == ("mine", mine.user_id)
+    apart = {"name", "user_id"}
+    assert changed.model_dump(exclude=apart) == RISK_LEVELS[level].model_dump(exclude=apart)
