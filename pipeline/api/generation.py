@@ -1,7 +1,9 @@
 """The route that makes signals when it is asked: of the newest stored bars, as the request says."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from threading import BoundedSemaphore
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from pipeline.api.idempotency import REPLAYED, answered_once
 from pipeline.api.parameters import GenerationRequest, IdempotencyKey
 from pipeline.api.payloads import ErrorAnswer, Evaluation, GeneratedSignal, GenerationAnswer
 from pipeline.domain.errors import TemporaryError
+from pipeline.domain.timeframe import Timeframe
 from pipeline.requesting import Requested, signals_on_request
 from pipeline.storage.queries import detail
 
@@ -45,13 +48,13 @@ def generate_signals(
     same bars has the same ids.
     """
 
-    def work(conn: Connection) -> str:
-        found = signals_on_request(
-            service.database, conn, service.settings, asked.wanted, as_of=service.clock(), user_id=None
-        )
-        return _answer(found, asked).model_dump_json()
+    wanted = asked.wanted
 
-    request = f"{router.prefix} {asked.model_dump_json()}"
+    def work(conn: Connection) -> str:
+        found = signals_on_request(service.database, conn, service.settings, wanted, as_of=service.clock())
+        return _answer(found, wanted.timeframe).model_dump_json()
+
+    request = json.dumps([router.prefix, asdict(wanted)])
     with _one_of_few():
         return answered_once(service.database, ANYBODY, idempotency_key, request, work)
 
@@ -70,7 +73,7 @@ def _one_of_few() -> Iterator[None]:
         _FEW_WORK.release()
 
 
-def _answer(found: Requested, asked: GenerationRequest) -> GenerationAnswer:
+def _answer(found: Requested, timeframe: Timeframe) -> GenerationAnswer:
     names = GeneratedSignal.model_fields
     return GenerationAnswer(
         signals=[
@@ -81,7 +84,7 @@ def _answer(found: Requested, asked: GenerationRequest) -> GenerationAnswer:
             Evaluation(
                 symbol=each.symbol,
                 exchange=each.exchange,
-                timeframe=asked.timeframe,
+                timeframe=timeframe,
                 evaluated_close_at=each.close_at,
                 outcome=each.outcome,
                 reasons=list(each.reasons),

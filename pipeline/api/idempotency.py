@@ -39,7 +39,7 @@ def answered_once(
     with database.begin() as conn:
         if key is None:
             return _json(work(conn).encode())
-        name, digest = key.strip('"'), hashlib.sha256(request.encode()).hexdigest()
+        name, digest = _bare(key), hashlib.sha256(request.encode()).hexdigest()
         if not claim(conn, requester, name):
             raise KeyInUseError(f"a request of {requester} with the same key is being answered")
         first = first_answer(conn, requester, name)
@@ -50,6 +50,11 @@ def answered_once(
         answer = work(conn).encode()
         keep_answer(conn, requester, name, FirstAnswer(digest, answer))
         return _json(answer)
+
+
+def _bare(key: str) -> str:
+    """The key without the quotes that the draft has around it."""
+    return key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
 
 
 def _json(body: bytes, headers: dict[str, str] | None = None) -> Response:

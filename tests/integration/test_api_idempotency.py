@@ -63,7 +63,7 @@ def test_f58_a_key_with_another_request_is_refused_and_changes_nothing(market, c
 
 def test_f58_the_same_request_written_otherwise_is_the_same(client):
     first = ask(client, key=KEY, symbols=["BTC/USDT", "ETH/USDT"])
-    again = ask(client, key=KEY, symbols=["btc_usdt", "ETHUSDT"], signal_types=["technical", "ml_model", "sentiment"])
+    again = ask(client, key=KEY, symbols=["btc_usdt", "ETHUSDT"], signal_types=["sentiment", "ml_model", "technical"])
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
 
 
