@@ -13,7 +13,7 @@ from pipeline.domain.access import Scope
 from pipeline.domain.signal import SignalType
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
-from pipeline.requesting import Outcome
+from pipeline.evaluating import Outcome
 
 
 class FieldError(BaseModel):
