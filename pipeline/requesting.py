@@ -37,7 +37,7 @@ from pipeline.storage.candidates import (
 )
 from pipeline.storage.database import Database
 from pipeline.storage.history import Series
-from pipeline.storage.requests import hold_scope, newest_bars, series_asked, signals_of
+from pipeline.storage.requests import has_candidates, hold_scope, newest_bars, series_asked, signals_of
 from pipeline.storage.signals import read_bars, store_replayed
 from pipeline.storage.spans import Span, groups_of
 from pipeline.storage.universe import exchanges_shown, known_series, stored_instead
@@ -118,8 +118,9 @@ def signals_on_request(
     if spans:
         rules = rules_of(settings)
         advice = _advice(database, spans, rules)
-        store_configuration(conn, configuration_hash, content, __version__)
-        decisions = _judged_and_stored(conn, spans, advice, wanted.sources, profile, rules, occasion, as_of)
+        if advice or has_candidates(conn, spans, occasion):  # most bars have none, and then there is nothing to store
+            store_configuration(conn, configuration_hash, content, __version__)
+            decisions = _judged_and_stored(conn, spans, advice, profile, rules, occasion, as_of)
         signals = signals_of(conn, spans, occasion, profile.name)
     told = evaluations_of(conn, bars, wanted.sources, decisions, signals, as_of) | unknown
     return Requested(
@@ -187,15 +188,13 @@ def _judged_and_stored(
     conn: sa.Connection,
     spans: Sequence[Span],
     advice: Sequence[Signal],
-    sources: Iterable[Source],
     profile: RiskProfile,
     rules: Rules,
     occasion: Occasion,
     as_of: datetime,
 ) -> list[Decision]:
     """Store candidates, decisions and signals of the spans, each as a tick does; the decisions."""
-    for source in sources:
-        store_candidates(conn, spans, [signal for signal in advice if signal.source is source], source, occasion)
+    store_candidates(conn, spans, advice, None, occasion)
     decisions = judge(
         advice,
         read_conditions(conn, spans, occasion.origin, occasion.scope),

@@ -54,9 +54,9 @@ def configurations_of(conn: sa.Connection, origin: Origin, scope: str) -> set[st
 
 
 def store_candidates(
-    conn: sa.Connection, spans: Sequence[Span], signals: Iterable[Signal], source: Source, occasion: Occasion
+    conn: sa.Connection, spans: Sequence[Span], signals: Iterable[Signal], source: Source | None, occasion: Occasion
 ) -> Changes:
-    """Make the candidates of one source in the spans equal to ``signals``."""
+    """Make the candidates of one source, or of all if None, in the spans equal to ``signals``."""
     ids = {span.series.key: span.series.series_id for span in spans}
     rows = pd.DataFrame(
         [
@@ -82,7 +82,8 @@ def store_candidates(
     rows = hold_to(CandidateSignals, typed(tables.candidate_signals, rows))
     rows = typed(tables.candidate_signals, rows.assign(superseded_at=None))
     stage_spans(conn, spans)
-    removed = remove_vanished(conn, tables.candidate_signals, rows[BAR_KEY], occasion, source=source.value)
+    among = {} if source is None else {"source": source.value}
+    removed = remove_vanished(conn, tables.candidate_signals, rows[BAR_KEY], occasion, **among)
     return Changes(bulk_upsert(conn, tables.candidate_signals, rows), removed)
 
 
@@ -92,6 +93,7 @@ def remove_vanished(
     keys: pd.DataFrame,
     occasion: Occasion,
     keeps: Collection[SignalStatus] = (),
+    /,
     **among: str,
 ) -> int:
     """Remove the occasion's rows in the staged spans that are not in ``keys``; returns how many.

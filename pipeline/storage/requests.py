@@ -81,6 +81,16 @@ def _without_id(row: RowMapping) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "series_id"}
 
 
+def has_candidates(conn: sa.Connection, spans: Sequence[Span], occasion: Occasion) -> bool:
+    """Whether an occasion has candidates in the spans."""
+    stage_spans(conn, spans)
+    query = sa.text(
+        f"""SELECT EXISTS (SELECT FROM candidate_signals x JOIN spans s ON {IN_SPANS}
+WHERE x.origin = :origin AND x.scope = :scope)"""
+    )
+    return bool(conn.scalar(query, {"origin": occasion.origin.value, "scope": occasion.scope}))
+
+
 def signals_of(conn: sa.Connection, spans: Sequence[Span], occasion: Occasion, profile: str) -> Sequence[RowMapping]:
     """An occasion's signals in the spans, of whatever status, as `signals_with_ends` has them; best first."""
     stage_spans(conn, spans)
