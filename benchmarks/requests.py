@@ -24,15 +24,16 @@ def requests(home: Path, name: str, n_symbols: int, last_tick: int) -> Figures:
     now = close_of(HISTORY_BARS + last_tick) + timedelta(minutes=1)
     before_import = set(sys.modules)
     with opened(home, name) as database, an_api(database, at=now) as client:
-        spent, again, signals = [], [], 0
+        spent, used_s, again, signals = [], [], [], 0
         used = processor_seconds(home)
         for number in range(WARM_UP + ASKED):
             if number == WARM_UP:
                 used = processor_seconds(home)
             pair = [symbols[(2 * number + side) % n_symbols] for side in (0, 1)]
-            started = time.perf_counter()
+            started, at_work = time.perf_counter(), time.process_time()
             answer = client.post(SIGNALS, json={"symbols": pair})
             spent.append(time.perf_counter() - started)
+            used_s.append(time.process_time() - at_work)
             answer.raise_for_status()
             signals += len(answer.json()["signals"])
         python_s, server_s = (after - first for after, first in zip(processor_seconds(home), used, strict=True))
@@ -50,6 +51,7 @@ def requests(home: Path, name: str, n_symbols: int, last_tick: int) -> Figures:
         "median_s": statistics.median(spent[WARM_UP:]),
         "again_s": statistics.median(again),
         "smallest_s": statistics.median(smallest),
+        "python_p95_s": statistics.quantiles(used_s[WARM_UP:], n=20)[-1],
         "python_s": python_s / ASKED,
         "server_s": server_s / ASKED,
         "signals": signals,

@@ -206,6 +206,7 @@ def _requests(home: Path) -> list[Row]:
         ),
         told("... median, and of one that changes nothing", f"{_ms(found['median_s'])}, {_ms(found['again_s'])}"),
         told("... processor time of one, Python + database", f"{_ms(found['python_s'])} + {_ms(found['server_s'])}"),
+        told("... of Python's p95, client and server", _ms(found["python_p95_s"])),
         told("... beside the smallest answer of the same server, median", _ms(found["smallest_s"])),
     ]
 

@@ -12,7 +12,7 @@ from pipeline.requesting import SignalRequest, signals_on_request
 from pipeline.risk.exposure import Position
 from pipeline.risk.profile import RiskProfile
 from pipeline.settings import load_settings
-from pipeline.storage import tables
+from pipeline.storage import requests, tables
 from pipeline.storage.accounts import write_position, write_profile
 from pipeline.storage.database import Database
 from pipeline.storage.transitions import expire
@@ -118,6 +118,17 @@ def test_equal_requests_at_once_make_one_set_of_rows(market, client):
     assert inconsistent(market) == []
 
 
+def test_requests_of_one_kind_take_turns_and_nobody_waits_for_ever(market, client, monkeypatch):
+    answered(client)
+    ((scope,),) = {tuple({row["scope"] for row in asked_rows(market)["candidate_signals"]})}
+    monkeypatch.setattr(requests, "LONGEST_WAIT", "100ms")
+    with market.begin() as conn:
+        requests.hold_scope(conn, scope)
+        refused(ask(client), 503, "database_unavailable")
+        answered(client, risk_level="low")
+    answered(client)
+
+
 @pytest.mark.parametrize("form", ["BTC/USDT", "BTCUSDT", "BTC-USDT", "btc_usdt"])
 def test_a_symbol_may_be_written_as_exchanges_write_it(shared, form):
     assert [each["symbol"] for each in answered(shared, symbols=[form])["evaluations"]] == ["BTC/USDT"]
@@ -221,6 +232,17 @@ def test_what_was_asked_for_is_found_by_its_id_and_explained_and_never_active(ma
         assert (explanation["outcome"], explanation["differences"]) == ("signal", [])
 
 
+def test_what_models_had_not_said_by_then_is_not_said_by_an_explanation(market, client):
+    changed(market, "DELETE FROM direction_predictions")
+    changed(market, "DELETE FROM anomaly_scores")
+    found = answered(client)
+    assert found["signals"]
+    for each in found["signals"]:
+        assert each["source"] == "technical"
+        explanation = client.get(f"{SIGNALS}/{each['signal_id']}/explain").json()["explanation"]
+        assert explanation["differences"] == []
+
+
 def test_what_was_executed_is_given_no_second_time_and_stays(market, client):
     best = next(each for each in answered(client)["signals"] if each["signal_type"] == "BUY")
     done = {"status": "EXECUTED", "price": best["entry_price"], "at": SOON.isoformat()}
@@ -238,6 +260,9 @@ def test_what_was_executed_is_given_no_second_time_and_stays(market, client):
 
 def test_what_was_asked_for_expires_like_all_signals(market, client):
     asked = answered(client)["signals"]
+    with an_api(market, at=CLOSE + HOUR) as later:
+        assert answered(later)["signals"] == []  # though no sweep has come yet
+    assert {row["status"] for row in _statuses(market)} == {"ACTIVE"}
     with market.begin() as conn:
         expire(conn, CLOSE + HOUR)
 
