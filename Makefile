@@ -4,7 +4,7 @@ BIN := .venv/bin
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos check up bench bench-peers simulate-week sql-page clean
+.PHONY: help demo test test-long browser screenshots chaos check up bench bench-load bench-peers simulate-week sql-page clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -36,6 +36,12 @@ test: check              ## all of it
 
 test-long: .venv/development ## the tests that `make test` leaves out for their length, some minutes
 	$(BIN)/pytest -m long
+
+browser: .venv/development ## Dagster's UI and the API's page, clicked through in a Chromium, which must be on the PATH
+	$(BIN)/pytest -m "long or not long" tests/browser
+
+screenshots: .venv/development ## the same, and the pictures of the documentation are made anew
+	BROWSER_SCREENSHOTS=docs/images $(BIN)/pytest -m "long or not long" tests/browser
 
 chaos: .venv/development ## kill runs at any instant, KILLS of them (200), and compare what is left with an undisturbed twin
 	CHAOS_KILLS=$(KILLS) $(BIN)/pytest -q -s -m "long or not long" tests/faults/test_chaos.py

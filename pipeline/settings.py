@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     expiry: ExpirySettings = ExpirySettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    api: ApiSettings = ApiSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     models: ModelSettings = ModelSettings()

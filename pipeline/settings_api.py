@@ -1,4 +1,4 @@
-"""The section ``[api]``: who may reach the REST API by which names, how often, and how slowly."""
+"""The section ``[api]``: where the REST API answers, who may reach the REST API by which names, how often, and how slowly."""
 
 import re
 from typing import Annotated
@@ -13,6 +13,7 @@ HOST_PATTERN = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:]*"  # a name
 class ApiSettings(Section):
     """What a server of the REST API is told at its start. A rate of 0 is no limit."""
 
+    port: Annotated[Whole, Field(ge=1, le=65535)] = 3001  # the next free one where `signals up` finds it taken
     require_keys: bool = False  # on a loopback address too
     public_hosts: Names = ()  # names by which a proxy, or other machines, call it; they make keys a must
     read_per_minute: Annotated[Whole, Field(ge=0, le=1_000_000)] = 6000  # of each key, or address without one

@@ -7,16 +7,16 @@ import click
 from pipeline.cli.session import open_database
 from pipeline.settings import load_settings
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 3001
+DEFAULT_HOST = "127.0.0.1"
 
 
 @click.command("api")
 @click.option(
     "--host", default=DEFAULT_HOST, show_default=True, help="Where it listens; others than loopback need keys."
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="At which port.")
-def api_command(host: str, port: int) -> None:
-    """Serve the REST API until Ctrl-C.
+@click.option("--port", type=click.IntRange(1, 65535), help="At which port (default: api.port, 3001).")
+def api_command(host: str, port: int | None) -> None:
+    """Serve the REST API until Ctrl-C, without the Dagster UI; `signals up` serves both.
 
     Signals, why they are there, their pictures, how they did, and what became of them, for bots and pages; beside them
     /health and /metrics. /docs shows every route and tries them out. Requests and errors are logged to stderr.
@@ -38,7 +38,7 @@ def api_command(host: str, port: int) -> None:
     access = access_of(host, settings.api)
     with open_database(settings) as database:
         require_a_key(database, access, host, datetime.now(UTC))
-        with listen(host, port) as listener:
+        with listen(host, port or settings.api.port) as listener:
             serve(build_application(database, settings, access=access), listener, on_ready=_ready)
 
 

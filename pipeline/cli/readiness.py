@@ -1,6 +1,7 @@
-"""Whether the service does its work: what its web server says about the code, the scheduler and the next run.
+"""Whether the service does its work: what its web server says about the code, the scheduler and the next run, and
+what its REST API says of itself.
 
-Ask the web server something else here. Keeping its processes alive is told in `pipeline.cli.supervision`; a process
+Ask either of them something else here. Keeping its processes alive is told in `pipeline.cli.supervision`; a process
 that lives says nothing about whether the code that it is to run can be loaded.
 """
 
@@ -83,6 +84,21 @@ def ask(url: str) -> Work | None:
         last_run=next((_run(run) for run in runs), None),
         next_run_at=min(_next_ticks(locations), default=None),
     )
+
+
+def ask_api(url: str) -> str:
+    """``ok`` if the REST API at ``url`` works; else what it says is wrong, or that nobody answers."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ASK_TIMEOUT_S)
+    try:
+        connection.request("GET", "/health")
+        answer = json.load(connection.getresponse())
+        said = answer["status"] if answer["success"] else answer["error"]["message"]
+    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
+        return "does not answer"
+    finally:
+        connection.close()
+    return str(said)
 
 
 @dataclass(slots=True)

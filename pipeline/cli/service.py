@@ -1,4 +1,4 @@
-"""What `signals up` serves: Dagster's web server and daemon over one database, until somebody stops them.
+"""What `signals up` serves: Dagster's web server and daemon and the REST API over one database, until they are stopped.
 
 One service per ``SIGNALS_HOME``. It holds a lock as long as it lives and notes beside it who it is, so that a
 second `signals up` can say what runs and `signals down` can end it. Add a child in `_children`; whether they do
@@ -36,6 +36,7 @@ from pipeline.storage.home import unusable
 from pipeline.storage.log_files import tail
 
 CODE = "pipeline.definitions"  # as in workspace.yaml, which Dagster's own commands read
+API_HOST = "127.0.0.1"  # as long as it asks for no key, it serves this machine only
 PORTS_TRIED = 100
 READY_TIMEOUT_S = 120.0
 NOTE_TIMEOUT_S = 5.0
@@ -46,10 +47,11 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningService:
-    """A service that runs: its supervisor's pid, where its UI answers, since when."""
+    """A service that runs: its supervisor's pid, where its UI and its API answer, since when."""
 
     pid: int
     url: str  # empty while it is starting
+    api_url: str
     since: datetime
 
 
@@ -72,7 +74,7 @@ def running(home: Path) -> RunningService | None:
     while _is_held(lock):
         note = _Note.read(home)
         if note is not None and note.is_alive():
-            return RunningService(pid=note.pid, url=note.url, since=datetime.fromisoformat(note.since))
+            return note.service()
         if time.monotonic() > deadline:  # it writes its note as soon as it has the lock
             raise OperatorError(f"{lock} must be held by `signals up` only; `fuser -v '{lock}'` shows who has it")
         time.sleep(ROUND_S)
@@ -105,6 +107,7 @@ def serve(
     say: Callable[[str], None],
     host: str = "127.0.0.1",
     port: int = 3000,
+    api_port: int = 3001,
     code: str = CODE,
     keep_database: Callable[[], bool] | None = None,
 ) -> int:
@@ -115,6 +118,7 @@ def serve(
     ``say`` gets a sentence for whatever else a person should know. ``keep_database`` is called every round, brings
     an embedded server back, and says whether it had to. A second INT or TERM waits for nothing. Raises
     ``AlreadyRunningError``, and ``OperatorError`` for a child that does not stay alive or a service that never works.
+    The API is beside the point there: one that does not stay alive is told, and tried again for ever.
     """
     home = home.resolve()
     with (
@@ -125,18 +129,19 @@ def serve(
         end_marked(note.marks - {note.mark})  # what a supervisor that was killed left behind
         variables = dagster_environment(home, address)
         prepare_dagster(variables)
-        free = _free_port(host, port)
-        if free != port:
-            say(f"port {port} is taken; the UI will answer on port {free}")
-        note = replace(note, url=f"http://{f'[{host}]' if ':' in host else host}:{free}", marks=frozenset({note.mark}))
+        free = _free_port("UI", host, port, say)
+        free_for_api = _free_port("API", API_HOST, api_port, say, but=free)
+        url, api_url = _url(host, free), _url(API_HOST, free_for_api)
+        note = replace(note, url=url, api_url=api_url, marks=frozenset({note.mark}))
         note.write(home)
+        served = _children(host, free, code, Path(variables["DAGSTER_HOME"]), Path(sockets))
         supervisor = Supervisor(
-            specs=_children(host, free, code, Path(variables["DAGSTER_HOME"]), Path(sockets)),
+            specs=(*served, _api(free_for_api)),
             environment={**os.environ, **variables, MARK: note.mark, "PYTHONUNBUFFERED": "1"},
             logs=home / "logs",
             say=say,
         )
-        service = RunningService(pid=note.pid, url=note.url, since=datetime.fromisoformat(note.since))
+        service = note.service()
         watch, ended = Watch(service.url, service.since, on_ready=partial(on_ready, service), say=say), Event()
         Thread(target=watch.run, args=(ended,), daemon=True).start()
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -165,6 +170,7 @@ class _Note:
     url: str
     mark: str
     marks: frozenset[str]
+    api_url: str = ""  # which the note of an earlier version lacks
 
     @classmethod
     def read(cls, home: Path) -> Self | None:
@@ -178,6 +184,11 @@ class _Note:
         fresh = _note_file(home).with_suffix(".new")
         fresh.write_text(json.dumps({**asdict(self), "marks": sorted(self.marks)}), encoding="utf-8")
         fresh.replace(_note_file(home))
+
+    def service(self) -> RunningService:
+        """What others are told of it."""
+        since = datetime.fromisoformat(self.since)
+        return RunningService(pid=self.pid, url=self.url, api_url=self.api_url, since=since)
 
     def is_alive(self) -> bool:
         try:
@@ -234,7 +245,7 @@ def _stop_requests() -> Iterator[list[int]]:
 
 
 def _children(host: str, port: int, code: str, folder: Path, sockets: Path) -> tuple[ChildSpec, ...]:
-    """What is served. The code has a process of its own, which the other two ask.
+    """What runs the schedules and shows them. The code has a process of its own, which the other two ask.
 
     Each of them would load it for itself otherwise, the daemon anew every minute: code that somebody breaks would
     stop the schedules while the UI shows it loaded. The daemon starts after the code: a schedule that its first look
@@ -254,14 +265,27 @@ def _children(host: str, port: int, code: str, folder: Path, sockets: Path) -> t
     )
 
 
+def _api(port: int) -> ChildSpec:
+    """The REST API, which asks nothing of Dagster; nothing of Dagster's depends on it."""
+    command = f"{sysconfig.get_path('scripts')}/signals"
+    return ChildSpec("api", (command, "api", "--host", API_HOST, "--port", str(port)), is_vital=False)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _why_not_ready(service: RunningService, supervisor: Supervisor) -> str:
-    logs = "\n".join(f"{log}\n{tail(log)}" for log in map(supervisor.log, supervisor.specs))
+    vital = [supervisor.log(spec) for spec in supervisor.specs if spec.is_vital]
+    logs = "\n".join(f"{log}\n{tail(log)}" for log in vital)
     return f"{service.url} must answer and the scheduler live within {READY_TIMEOUT_S:.0f} s; the logs end with\n{logs}"
 
 
-def _free_port(host: str, wanted: int) -> int:
-    """``wanted``, or the next port that nobody listens on."""
+def _free_port(what: str, host: str, wanted: int, say: Callable[[str], None], but: int | None = None) -> int:
+    """``wanted``, or the next port that nobody listens on, which is then said; never ``but``."""
     for port in range(wanted, min(wanted + PORTS_TRIED, 65_536)):
+        if port == but:
+            continue
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -272,6 +296,8 @@ def _free_port(host: str, wanted: int) -> int:
                 raise ConfigurationError(
                     f"host and port must be ones to serve on, were {host} and {port}: {error}"
                 ) from error
+        if port != wanted:
+            say(f"port {wanted} is taken; the {what} will answer on port {port}")
         return port
     raise ConfigurationError(f"one of the {PORTS_TRIED} ports from {wanted} on must be free; choose another")
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from pipeline.cli import display
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
-from pipeline.cli.readiness import Work, ask
+from pipeline.cli.readiness import Work, ask, ask_api
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
 from pipeline.cli.session import check_market, open_database
 from pipeline.cli.storage_growth import show_storage, storage_of
@@ -29,10 +29,10 @@ from pipeline.storage.text_health import source_states
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the UI (default: schedule.ui_port, 3000).")
 @click.option("--prepare", is_flag=True, help="Start the database, migrate, print the environment, and return.")
 def up_command(port: int | None, prepare: bool) -> None:
-    """Serve the Dagster UI and run the schedules until Ctrl-C.
+    """Serve the Dagster UI and the REST API and run the schedules until Ctrl-C.
 
     Starts the embedded database unless SIGNALS_DATABASE_URL names a server, brings both databases up to date, and
-    keeps the web server and the daemon alive. Everything listens on 127.0.0.1. What does not load, because a
+    keeps the web servers and the daemon alive. Everything listens on 127.0.0.1. What does not load, because a
     strategy has an error in it or the settings are wrong by now, is told and loaded again once it is mended.
 
     \b
@@ -59,6 +59,7 @@ def up_command(port: int | None, prepare: bool) -> None:
             settings.home,
             address,
             port=port or settings.schedule.ui_port,
+            api_port=settings.api.port,
             on_ready=_ready,
             say=display.remark,
             keep_database=keep,
@@ -119,9 +120,10 @@ def _service_facts(home: Path) -> dict[str, object]:
     service = running(home)
     if service is None:
         return {"service": "not running"}
+    api = {"api": service.api_url, "api_health": ask_api(service.api_url)} if service.api_url else {}
     work = ask(service.url) if service.url else None
     if work is None:
-        return {"service": "starting"}
+        return {"service": "starting", **api}
     if work.error:
         schedules = f"not running, the code does not load: {work.error.strip()}"
     elif not work.is_loaded:
@@ -131,6 +133,7 @@ def _service_facts(home: Path) -> dict[str, object]:
     last = work.last_run
     return {
         "service": service.url,
+        **api,
         "schedules": schedules,
         "next_run": work.next_run_at,
         "last_run": last and last.status,
@@ -180,4 +183,8 @@ def _prepare(settings: Settings) -> None:
 
 def _ready(service: RunningService, work: Work) -> None:
     runs = f"{display.instant(work.next_run_at)} UTC" if work.next_run_at else "none, the schedules are switched off"
-    click.echo(f"Dagster UI  {service.url}\nnext run    {runs}\nstop with   Ctrl-C, or `signals down` from elsewhere")
+    api = "its pages are at /docs" if ask_api(service.api_url) == "ok" else "does not answer yet"
+    click.echo(
+        f"Dagster UI  {service.url}\nREST API    {service.api_url} ({api})\nnext run    {runs}\n"
+        "stop with   Ctrl-C, or `signals down` from elsewhere"
+    )

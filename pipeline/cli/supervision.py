@@ -24,7 +24,9 @@ from pipeline.storage.log_files import open_log, shorten, tail
 MARK = "SIGNALS_SERVICE_MARK"
 QUICK_DEATH_S = 30.0
 QUICK_DEATHS_ALLOWED = 5
+MOST_DOUBLINGS = 16  # of a pause: a power of all the deaths of a month would be no number
 LONGEST_PAUSE_S = 8.0
+LONGEST_SIDE_PAUSE_S = 60.0  # of a child that is not vital: nobody ends it, so that it may fail for days
 SHORTEN_EVERY_S = 60.0
 POLL_S = 0.05
 
@@ -45,6 +47,7 @@ class ChildSpec:
     name: str
     command: tuple[str, ...]
     after: Path | None = None  # what another child makes, and this one is not started without
+    is_vital: bool = True  # the others are of no use without it: if it keeps dying, all of them end
 
 
 @dataclass(slots=True)
@@ -79,14 +82,22 @@ class Supervisor:
         return self.logs / f"{spec.name}.log"
 
     def tend(self) -> None:
-        """Start what should run and does not; ``OperatorError`` for a child that keeps dying."""
+        """Start what should run and does not; ``OperatorError`` for a vital child that keeps dying."""
         now = time.monotonic()
         for child in self._children:
-            if child.process is not None and child.process.poll() is not None:
-                self._note_death(child, child.process.returncode)
+            if child.process is not None:
+                if child.process.poll() is not None:
+                    self._note_death(child, f"ended with exit code {child.process.returncode}")
+                elif child.quick_deaths and now - child.started_at > QUICK_DEATH_S:
+                    self._note_life(child)
             is_due = now >= child.resume_at and (child.spec.after is None or child.spec.after.exists())
             if child.process is None and is_due:
-                self._start(child)
+                try:
+                    self._start(child)
+                except OSError as error:  # no memory for a process, no room for its log
+                    if child.spec.is_vital:
+                        raise
+                    self._note_death(child, f"could not be started: {error}")
         if now - self._shortened_at > SHORTEN_EVERY_S:
             self._shortened_at = now
             for log in self.logs.glob("*.log"):
@@ -113,19 +124,32 @@ class Supervisor:
             )
         child.started_at = time.monotonic()
 
-    def _note_death(self, child: _Child, code: int) -> None:
+    def _note_death(self, child: _Child, how: str) -> None:
         child.process = None
         lived_s = time.monotonic() - child.started_at
         child.quick_deaths = child.quick_deaths + 1 if lived_s < QUICK_DEATH_S else 1
-        log = self.log(child.spec)
-        if child.quick_deaths > QUICK_DEATHS_ALLOWED:
+        log, is_vital = self.log(child.spec), child.spec.is_vital
+        if child.quick_deaths > QUICK_DEATHS_ALLOWED and is_vital:
             raise OperatorError(
                 f"{child.spec.name} must stay alive, but died {child.quick_deaths} times within "
-                f"{QUICK_DEATH_S:.0f} s of a start, last with exit code {code}; {log} ends with\n{tail(log)}"
+                f"{QUICK_DEATH_S:.0f} s of a start, the last time it {how}; {log} ends with\n{tail(log)}"
             )
-        pause_s = min(self.first_pause_s * 2 ** (child.quick_deaths - 1), LONGEST_PAUSE_S)
+        doubled = self.first_pause_s * 2 ** min(child.quick_deaths - 1, MOST_DOUBLINGS)
+        pause_s = min(doubled, LONGEST_PAUSE_S if is_vital else LONGEST_SIDE_PAUSE_S)
         child.resume_at = time.monotonic() + pause_s
-        self.say(f"{child.spec.name} ended with exit code {code}; starting it again in {pause_s:.0f} s ({log})")
+        if is_vital:
+            self.say(f"{child.spec.name} {how}; starting it again in {pause_s:.0f} s ({log})")
+        elif child.quick_deaths == 1:
+            self.say(
+                f"{child.spec.name} {how}; the rest goes on, and it is started again, once in "
+                f"{LONGEST_SIDE_PAUSE_S:.0f} s if it keeps ending; {log} ends with\n{tail(log)}"
+            )
+
+    def _note_life(self, child: _Child) -> None:
+        """Forget what a child died of before; say so, where nothing was said of the later deaths."""
+        if not child.spec.is_vital:
+            self.say(f"{child.spec.name} runs again")
+        child.quick_deaths = 0
 
 
 def marked(marks: Collection[str]) -> list[psutil.Process]:

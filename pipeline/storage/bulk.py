@@ -4,8 +4,7 @@ Row-by-row writing of series data does not exist here. A write is repeatable: wh
 win, and a row whose values are the same is left alone, so that a repeated run writes nothing.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
+from adbc_driver_manager import AdbcStatusCode
 from pgpq import ArrowToPostgresBinaryEncoder
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -29,7 +29,11 @@ ANALYZED_FROM, ANALYZED_SHARE = 5_000, 0.2  # rows written at once, and as a sha
 
 
 class Reader:
-    """Arrow reads over one ADBC connection, which is opened at the first read and kept."""
+    """Arrow reads over one ADBC connection, which is opened at the first read and kept.
+
+    Whether a kept one still stands shows only in use: after a restart of the server it does not. A read changes
+    nothing, so that it is done again over a new connection; a ping before each would cost as much as a small read.
+    """
 
     def __init__(self, address: DatabaseAddress) -> None:
         self._address = address
@@ -42,17 +46,21 @@ class Reader:
 
     def table(self, query: sa.Select[tuple[object, ...]] | sa.TextClause) -> pa.Table:
         """The rows of ``query`` as they came, for whoever does not want an object for every text."""
-        with self._cursor() as cursor:
-            cursor.execute(literal_sql(query))
-            return cursor.fetch_arrow_table()
+        statement, is_kept = literal_sql(query), self._connection is not None
+        try:
+            return self._fetched(statement)
+        except adbc.Error as error:
+            if not is_kept or error.status_code != AdbcStatusCode.IO:
+                raise
+            return self._fetched(statement)
 
-    @contextmanager
-    def _cursor(self) -> Iterator[adbc.Cursor]:
+    def _fetched(self, statement: str) -> pa.Table:
         if self._connection is None:
             self._connection = adbc.connect(self._address.libpq, autocommit=True)
         try:
             with self._connection.cursor() as cursor:
-                yield cursor
+                cursor.execute(statement)
+                return cursor.fetch_arrow_table()
         except adbc.Error:
             self.close()
             raise

@@ -19,12 +19,13 @@ from pipeline.domain.errors import DatabaseUnavailableError
 from pipeline.storage import tables
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.bulk import bulk_insert
-from pipeline.storage.database import ATTEMPTS, Database
+from pipeline.storage.database import ATTEMPTS, READERS, Database
 from tests.support.chain import run
 from tests.support.chaos import AROUND_A_COMMIT, Blow, Moment, Stop, Work, end_lock, perform
 from tests.support.chaos_market import NEXT_TICK, Scenario, a_copy, scenario, traded
 from tests.support.contents import contents, digest
 from tests.support.database import a_series_of, a_stored_signal
+from tests.support.postgres import end_connections
 from tests.support.processes import until
 
 APART = 5  # commits from one lost connection to the next: more than a step has, so that its next attempt passes
@@ -141,6 +142,24 @@ def test_f48_the_lock_is_taken_anew_after_its_connection_ended(address):
     assert entered.is_set()
     database.close()
     other.close()
+
+
+def test_f48_reads_over_kept_connections_that_have_ended_are_done_again(database):
+    queries = [sa.text("SELECT 1 AS one")] * READERS
+    database.frames(queries)
+
+    assert end_connections(database.address) == READERS
+
+    assert [frame["one"].tolist() for frame in database.frames(queries)] == [[1]] * READERS
+
+
+def test_f48_a_read_that_itself_ends_its_connection_is_not_repeated_for_ever(database):
+    database.frames([sa.text("SELECT 1")] * READERS)
+
+    with pytest.raises(DatabaseUnavailableError, match="terminating connection"):
+        database.frame(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    assert database.frame(sa.text("SELECT 1 AS one"))["one"].tolist() == [1]
 
 
 def test_f48_a_database_that_stays_away_ends_the_run_with_a_plain_error(postgres_server, address):

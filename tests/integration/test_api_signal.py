@@ -19,6 +19,7 @@ from tests.support.chain import store_block
 from tests.support.database import a_series_of
 from tests.support.lifecycle import a_life, store
 from tests.support.market import random_walk
+from tests.support.postgres import end_connections
 
 HOUR = timedelta(hours=1)
 CLOSE = START + 100 * HOUR
@@ -164,3 +165,12 @@ def test_answers_hold_no_number_that_json_does_not_know(database, signal_id):
         for route in ("", "/explain"):
             text = client.get(f"{SIGNALS}/{signal_id}{route}").text
             json.loads(text, parse_constant=pytest.fail)
+
+
+def test_after_a_restart_of_the_database_the_first_explanation_and_chart_are_answered(database, signal_id):
+    routes = [f"{SIGNALS}/{signal_id}/{route}" for route in ("explain", "chart")]
+    with an_api(database) as client:
+        assert [client.get(route).status_code for route in routes] == [200, 200]  # the connections are made, and kept
+        for route in routes:
+            assert end_connections(database.address) > 1
+            assert client.get(route).status_code == 200

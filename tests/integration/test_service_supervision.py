@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from pipeline.cli.readiness import ask, ask_api
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, stop_service
 from pipeline.cli.supervision import marked
 from pipeline.storage.server import status, stop
@@ -53,7 +54,7 @@ SERVE = """
     try:
         with embedded_server(home) as address:
             code = serve(
-                home, address, port=port, code="location", say=print,
+                home, address, port=port, api_port=port, code="location", say=print,
                 on_ready=lambda service, work: print("ready", service.url, (work.heartbeat_at - service.since).days),
                 keep_database=functools.partial(ensure_running, home, address),
             )
@@ -71,8 +72,15 @@ class Served:
         self.home = folder / "home"
         self.code = folder / "location.py"
         self.port = port
-        self.environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "PYTHONUNBUFFERED": "1"}
+        self.settings = folder / "signals.toml"
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
+            "PYTHONUNBUFFERED": "1",
+            "SIGNALS_CONFIG": str(self.settings),
+        }
         self.code.write_text(LOCATION)
+        self.settings.touch()
         self.start()
 
     def start(self, until: str = r"ready http") -> None:
@@ -97,7 +105,7 @@ class Served:
     def children(self) -> dict[str, psutil.Process]:
         found = {}
         for process in psutil.Process(self.service.pid).children():
-            for name in ("code-server", "dagster-webserver", "dagster-daemon"):
+            for name in ("code-server", "dagster-webserver", "dagster-daemon", "bin/signals"):
                 if any(word.endswith(name) for word in process.cmdline()):
                     found[name] = process
         return found
@@ -106,6 +114,9 @@ class Served:
         """The processes that have the code."""
         children = self.children()["code-server"].children()
         return {each for each in children if each.status() != psutil.STATUS_ZOMBIE and "grpc" in each.cmdline()}
+
+    def api_works(self) -> bool:
+        return ask_api(self.service.api_url) == "ok"
 
     def marks(self) -> set[str]:
         return set(json.loads((self.home / "service.json").read_text())["marks"])
@@ -190,7 +201,9 @@ def served(one_home: Served) -> Served:
 
 def test_a_taken_port_is_said_and_the_next_one_serves(served, taken_port):
     assert any(f"port {taken_port} is taken" in line for line in served.lines)
-    assert int(served.service.url.rsplit(":", 1)[1]) > taken_port
+    assert any(f"port {taken_port} is taken; the API will answer on port" in line for line in served.lines)
+    ui, api = (int(url.rsplit(":", 1)[1]) for url in (served.service.url, served.service.api_url))
+    assert taken_port < ui < api
 
 
 def test_ready_means_that_the_code_is_loaded_and_that_the_scheduler_of_this_service_lives(served):
@@ -224,6 +237,29 @@ def test_a_killed_child_is_started_again(served):
     until(lambda: served.children().get("dagster-daemon", before) != before)
 
 
+def test_a_killed_api_is_started_again_at_its_port(served):
+    until(served.api_works)
+    url = served.service.api_url
+    kill(served.children()["bin/signals"].pid)
+
+    served.until_said(r"api ended with exit code -9; the rest goes on, and it is started again")
+    until(served.api_works)
+    assert served.service.api_url == url
+
+
+def test_an_api_whose_settings_are_wrong_by_now_leaves_the_rest_alone_until_they_are_mended(served):
+    until(served.api_works)
+    served.settings.write_text("[market]\nsource = 3\n")
+    kill(served.children()["bin/signals"].pid)
+    log = served.home / "logs" / "api.log"
+    until(lambda: log.read_text().count("signals.toml:2: market.source must be") >= 2)  # it was tried again
+
+    assert not served.api_works()
+    assert ask(served.service.url).is_loaded
+    served.settings.write_text("")
+    until(served.api_works)
+
+
 def test_the_killed_process_that_has_the_code_is_brought_back(served):
     loaders = served.loaders()  # two while the code is loaded anew
     assert loaders
@@ -243,6 +279,7 @@ def test_a_killed_database_server_comes_back_under_the_running_service(served):
     served.until_said(r"database server had ended; it runs again")
     assert status(served.home).port == port
     until(lambda: served.graphql("{ runsOrError { ... on Runs { results { status } } } }"))
+    until(served.api_works)
 
 
 # How it ends

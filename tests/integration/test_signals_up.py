@@ -3,177 +3,40 @@
 The tests share one service and follow each other: the scheduled run is waited for while others work.
 """
 
-import http.client
 import json
 import re
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+import httpx
 import psutil
-import psycopg
 import pytest
 
+from pipeline.cli.readiness import ask_api
 from pipeline.cli.service import running
 from pipeline.cli.supervision import marked
-from pipeline.storage.server import status, stop
-from tests.support.commands import COMMAND, environment, signals, signals_started
+from pipeline.storage.server import status
+from tests.support.api import SIGNALS
+from tests.support.commands import COMMAND, environment, signals
 from tests.support.processes import kill, until
 from tests.support.real_data import ROOT
+from tests.support.signals_up import DONE, GROUPS, LOCATION, Up, answers, free_port, graphql, groups_of
 
-GROUPS = {
-    "candles": "market",
-    "indicators": "indicators",
-    "price_levels": "indicators",
-    "chart_patterns": "indicators",
-    "market_conditions": "indicators",
-    "model_features": "indicators",
-    **dict.fromkeys(("direction_model", "price_range_model", "anomaly_model"), "models"),
-    **dict.fromkeys(("direction_predictions", "price_range_predictions", "anomaly_scores"), "predictions"),
-    **dict.fromkeys(("news_articles", "tweets", "reddit_posts", "repository_activity", "document_sentiment"), "text"),
-    "symbol_sentiment": "sentiment",
-    **dict.fromkeys(("technical_signals", "ml_signals", "sentiment_signals"), "signals"),
-    **dict.fromkeys(("risk_filtered_signals", "trading_signals"), "signals"),
-    "expired_signals": "lifecycle",
-    "signal_outcomes": "lifecycle",
-    "confidence_calibrations": "reports",
-    "signal_performance": "reports",
-    "signal_charts": "reports",
-}
 MARKET = {
     "SIGNALS_MARKET__TIMEFRAMES": "1m",
     "SIGNALS_MARKET__SYMBOLS": "BTC/USDT,ETH/USDT",
     "SIGNALS_STRATEGIES__SMA_CROSSOVER__TRIGGER": "level",  # advice at every close, so that every tick makes rows
 }
-DONE = ("SUCCESS", "FAILURE", "CANCELED")
-LOCATION = {"repositoryLocationName": "pipeline.definitions", "repositoryName": "__repository__"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as trial:
-        port: int = trial.getsockname()[1]
-        return port
-
-
-def graphql(port: int, query: str, **variables: object) -> dict[str, Any]:
-    """The answer's data; raises while nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    try:
-        body = json.dumps({"query": query, "variables": variables})
-        connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
-        data: dict[str, Any] = json.load(connection.getresponse())["data"]
-    finally:
-        connection.close()
-    return data
-
-
-def groups_of(port: int) -> dict[str, str]:
-    nodes = graphql(port, "{ assetNodes { groupName assetKey { path } } }")["assetNodes"]
-    return {node["assetKey"]["path"][0]: node["groupName"] for node in nodes}
-
-
-def answers(question: Callable[[], object]) -> bool:
-    """Whether what is asked answers by now."""
-    try:
-        return bool(question())
-    except (AssertionError, TypeError, ValueError, OSError, http.client.HTTPException, psycopg.OperationalError):
-        return False
-
-
-class Up:
-    """A home, and the `signals up` that serves it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.port = folder, folder / "home", free_port()
-        self.env = environment(self.home, **MARKET)
-        self.start()
-
-    def start(self) -> None:
-        self.process = signals_started("up", "--port", self.port, env=self.env, folder=self.folder)
-        self.said = ""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if line.startswith("stop with"):
-                return
-        raise AssertionError(f"never ready: {self.said}")
-
-    def exit_code(self) -> int:
-        """Of the service, once it has ended."""
-        self.process.communicate(timeout=60)
-        return self.process.returncode
-
-    def signals(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
-        return signals(*arguments, env=self.env, folder=self.folder)
-
-    def marks(self) -> set[str]:
-        return set(json.loads((self.home / "service.json").read_text())["marks"])
-
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        address = status(self.home).address
-        assert address is not None
-        with psycopg.connect(address.libpq) as conn:
-            return conn.execute(statement).fetchall()
-
-    def materialize(self, first: datetime, last: datetime | None = None) -> str:
-        """The id of a run of all assets of the chain over one day or a range, started as the UI's button does."""
-        day, until_day = f"{first:%Y-%m-%d}", f"{last or first:%Y-%m-%d}"
-        tags = (
-            [("dagster/partition", day)]
-            if last is None
-            else [("dagster/asset_partition_range_start", day), ("dagster/asset_partition_range_end", until_day)]
-        )
-        selection = [{"path": [name]} for name, group in GROUPS.items() if group not in ("models", "reports", "text")]
-        parameters = {
-            "selector": {**LOCATION, "jobName": "__ASSET_JOB", "assetSelection": selection},
-            "runConfigData": {},
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags]},
-        }
-        answer = graphql(
-            self.port,
-            "mutation($p: ExecutionParams!) { launchRun(executionParams: $p)"
-            " { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
-            p=parameters,
-        )["launchRun"]
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        run: str = answer["run"]["runId"]
-        return run
-
-    def status_of(self, run: str) -> str:
-        found = graphql(self.port, "query($i: ID!) { runOrError(runId: $i) { ... on Run { status } } }", i=run)
-        state: str = found["runOrError"]["status"]
-        return state
-
-    def wait_for(self, run: str, timeout_s: float = 240.0) -> str:
-        until(lambda: self.status_of(run) in DONE, timeout_s)
-        return self.status_of(run)
-
-    def scheduled_runs(self) -> list[dict[str, Any]]:
-        """Newest first, their tags as a dict."""
-        found = graphql(
-            self.port,
-            '{ runsOrError(filter: {tags: [{key: "dagster/schedule_name", value: "signals_at_every_close"}]})'
-            " { ... on Runs { results { status tags { key value } } } } }",
-        )["runsOrError"]["results"]
-        return [{"status": r["status"], **{tag["key"]: tag["value"] for tag in r["tags"]}} for r in found]
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.signals("down")
-        if self.process.stdout is not None and not self.process.stdout.closed:
-            self.process.communicate(timeout=120)
-        stop(self.home)
 
 
 @pytest.fixture(scope="module")
 def one_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    up = Up(tmp_path_factory.mktemp("up"))
+    up = Up(tmp_path_factory.mktemp("up"), **MARKET)
     yield up
     up.end()
 
@@ -202,6 +65,9 @@ def test_the_ui_shows_every_asset_in_its_group_and_the_schedule_running(up):
     )["schedulesOrError"]["results"]
 
     assert f"Dagster UI  http://127.0.0.1:{up.port}\n" in up.said
+    assert re.search(
+        rf"^REST API    {up.service.api_url} \((its pages are at /docs|does not answer yet)\)$", up.said, re.M
+    )
     assert groups_of(up.port) == GROUPS
     assert {each["name"]: each["cronSchedule"] for each in schedules} == {
         "charts_every_hour": "3 * * * *",
@@ -236,6 +102,16 @@ def test_a_scheduled_run_succeeds_by_itself_and_its_rows_are_live(up):
     assert min(closes) == as_of  # the first run processes the newest close only
 
 
+def test_the_api_beside_the_ui_answers_with_the_signals_of_the_scheduled_run(up):
+    with httpx.Client(base_url=up.service.api_url) as client:
+        assert client.get("/health").json()["newest_closes"][0]["timeframe"] == "1m"
+        (found,) = up.rows(
+            "SELECT id, created_at FROM trading_signals WHERE origin = 'live' ORDER BY created_at LIMIT 1"
+        )
+        told = client.get(f"{SIGNALS}/{found[0]}").json()["signal"]
+    assert datetime.fromisoformat(told["created_at"]) == found[1]
+
+
 def test_a_second_one_says_what_runs_and_leaves_it_alone(up):
     second = up.signals("up")
 
@@ -255,6 +131,7 @@ def test_status_tells_what_runs_and_what_is_stored(up):
 
     facts = json.loads(told.stdout)
     assert facts["service"] == f"http://127.0.0.1:{up.port}"
+    assert (facts["api"], facts["api_health"]) == (up.service.api_url, "ok")
     assert facts["schedules"] == "running"
     assert facts["last_run"] in ("QUEUED", "STARTING", "STARTED", *DONE)
     next_run = datetime.fromisoformat(facts["next_run"])
@@ -266,6 +143,7 @@ def test_status_tells_what_runs_and_what_is_stored(up):
     assert told.returncode == shown.returncode == 0
     assert told.stderr == shown.stderr == ""
     assert f"http://127.0.0.1:{up.port}" in shown.stdout
+    assert up.service.api_url in shown.stdout
 
 
 def test_up_says_when_the_schedules_run_next(up):
@@ -278,11 +156,14 @@ def test_up_says_when_the_schedules_run_next(up):
 @pytest.mark.long
 def test_kill_9_of_the_database_during_a_run_loses_nothing_that_was_stored(up):
     before = up.rows("SELECT id, recorded_at FROM trading_signals WHERE created_at < current_date ORDER BY id")
+    explanation = f"{up.service.api_url}{SIGNALS}/{before[0][0]}/explain"
+    assert httpx.get(explanation, timeout=60).status_code == 200
     run = up.materialize(yesterday() - timedelta(days=5), yesterday())
     until(lambda: up.status_of(run) == "STARTED", timeout_s=120)
     kill(status(up.home).pid or 0)
     until(lambda: answers(lambda: up.rows("SELECT 1")))
 
+    assert httpx.get(explanation, timeout=60).status_code == 200  # the first request of all
     assert set(before) <= set(up.rows("SELECT id, recorded_at FROM trading_signals"))
     runs: list[str] = []  # Dagster's pool may still hold connections to the killed server
     until(lambda: answers(lambda: runs.append(up.materialize(yesterday())) or runs))
@@ -324,7 +205,7 @@ def test_term_ends_every_process_within_ten_seconds_and_the_database_with_them(u
 
 
 def test_down_from_elsewhere_ends_a_service_with_its_database(up):
-    marks = up.marks()
+    marks, api = up.marks(), up.service.api_url
 
     down = up.signals("down")
 
@@ -332,6 +213,7 @@ def test_down_from_elsewhere_ends_a_service_with_its_database(up):
     assert down.stdout.startswith("stopped the service")
     assert up.exit_code() == 0
     assert not marked(marks)
+    assert ask_api(api) == "does not answer"
     assert running(up.home) is None
     assert not status(up.home).running
     assert up.signals("down").stdout == "nothing was running\n"

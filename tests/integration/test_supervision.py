@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.supervision import MARK, STEPS, ChildSpec, Supervisor, end_marked, marked
+from pipeline.cli.supervision import MARK, QUICK_DEATHS_ALLOWED, STEPS, ChildSpec, Supervisor, end_marked, marked
 from pipeline.domain.errors import OperatorError
 from tests.support.processes import kill, python, until
 
+DIES = (sys.executable, "-c", "print('no such database'); raise SystemExit(3)")
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 DEAF = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)]; "
 SUPERVISE = """
@@ -48,8 +49,10 @@ def said() -> list[str]:
 
 @pytest.fixture
 def supervise(mark: str, tmp_path: Path, said: list[str]) -> Callable[..., Supervisor]:
-    def make(*commands: tuple[str, ...]) -> Supervisor:
-        specs = tuple(ChildSpec(f"child{number}", command) for number, command in enumerate(commands))
+    def make(*commands: tuple[str, ...], is_vital: bool = True) -> Supervisor:
+        specs = tuple(
+            ChildSpec(f"child{number}", command, is_vital=is_vital) for number, command in enumerate(commands)
+        )
         environment = {**os.environ, MARK: mark}
         return Supervisor(specs, environment, logs=tmp_path, say=said.append, first_pause_s=0.01)
 
@@ -84,10 +87,56 @@ def test_a_child_that_needs_what_another_makes_starts_after_it(mark, tmp_path):
 
 
 def test_a_child_that_keeps_dying_is_given_up_with_the_end_of_its_log(supervise):
-    supervisor = supervise((sys.executable, "-c", "print('no such database'); raise SystemExit(3)"))
+    supervisor = supervise(DIES)
 
     with pytest.raises(OperatorError, match=r"(?s)child0 must stay alive.*exit code 3.*no such database"):
         until(supervisor.tend)
+
+
+def test_a_child_that_is_not_vital_is_told_once_and_started_for_ever_ever_more_rarely(supervise, said, tmp_path):
+    supervisor = supervise(DIES, is_vital=False)
+    supervisor.first_pause_s = 0.02
+
+    began, starts = time.monotonic(), QUICK_DEATHS_ALLOWED + 3
+    until(lambda: (supervisor.tend(), (tmp_path / "child0.log").read_text().count("no such database") >= starts)[1])
+
+    assert time.monotonic() - began > 0.02 * (2 ** (starts - 1) - 1)
+    assert len(said) == 1
+    assert said[0].startswith("child0 ended with exit code 3; the rest goes on, and it is started again, once in 60 s")
+    assert said[0].endswith("ends with\n  no such database")
+
+
+def test_the_pauses_of_a_child_that_is_not_vital_have_an_end(supervise, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.supervision.LONGEST_SIDE_PAUSE_S", 0.01)
+    supervisor = supervise(DIES, is_vital=False)
+    supervisor.first_pause_s = 1000.0
+
+    until(lambda: (supervisor.tend(), (tmp_path / "child0.log").read_text().count("no such database") >= 3)[1])
+
+
+def test_a_child_that_is_not_vital_is_told_to_live_again_and_then_to_die_again(supervise, said, mark, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.supervision.QUICK_DEATH_S", 0.3)
+    supervisor = supervise(SLEEPER, is_vital=False)
+    for _ in range(2):
+        until(lambda: (supervisor.tend(), marked({mark}))[1])
+        kill(marked({mark})[0].pid)
+        said.append("killed")
+        until(lambda: (supervisor.tend(), said[-1] == "child0 runs again")[1])
+
+    told = [text.partition(";")[0] for text in said]
+    assert told == ["killed", "child0 ended with exit code -9", "child0 runs again"] * 2
+    supervisor.end(is_urgent=lambda: True)
+
+
+def test_a_child_that_cannot_even_be_started_ends_nothing_unless_it_is_vital(supervise, said):
+    beside = supervise(("/nowhere/api",), is_vital=False)
+    beside.tend()
+    beside.tend()
+
+    assert len(said) == 1
+    assert said[0].startswith("child0 could not be started: [Errno 2] No such file or directory: '/nowhere/api'; the")
+    with pytest.raises(FileNotFoundError):
+        supervise(("/nowhere/code",)).tend()
 
 
 def test_a_child_and_its_own_children_end_however_deaf_they_are(supervise, mark, monkeypatch):

@@ -43,6 +43,14 @@ def drop_database(address: DatabaseAddress) -> None:
         conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(address.database)))
 
 
+def end_connections(address: DatabaseAddress) -> int:
+    """End whatever is connected to the database, as a restart of the server does; returns how many there were."""
+    with psycopg.connect(address.with_database("postgres").libpq, autocommit=True) as conn:
+        statement = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = %s"
+        (ended,) = conn.execute(statement, [address.database]).fetchone() or (0,)
+        return int(ended)
+
+
 def query(url: str, statement: str) -> object:
     """The first value of the statement's first row, if it gives rows, over a connection of its own."""
     with psycopg.connect(url, autocommit=True) as conn:

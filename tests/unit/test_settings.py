@@ -139,6 +139,7 @@ INDIFFERENT = {
     "schedule.is_enabled": "false",
     "schedule.grace_seconds": "9",
     "schedule.ui_port": "3001",
+    "api.port": "3000",
     "charts.signals": "0",
 }
 

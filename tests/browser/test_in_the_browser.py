@@ -1,0 +1,155 @@
+"""What a person sees and clicks in Dagster's UI and on the API's page, in a real Chromium over a real `signals up`.
+
+The tests share one service, on which one live pass was made, and one window. `make browser` runs them; with
+``BROWSER_SCREENSHOTS`` they leave their pictures there, which is how those of the documentation are made.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.charts.png import SMALL
+from tests.support.api import SIGNALS
+from tests.support.browser import Browser, a_browser
+from tests.support.signals_up import GROUPS, Up
+
+pytestmark = pytest.mark.long
+
+SETTINGS = {
+    "SIGNALS_SCHEDULE__IS_ENABLED": "false",  # nothing happens but what is clicked
+    "SIGNALS_API__PORT": "3001",  # or the next; a picture should show the usual one
+    "SIGNALS_MARKET__SYMBOLS": "BTC/USDT,ETH/USDT,SOL/USDT",
+    "SIGNALS_EXPIRY__BARS__1H": "2",  # so that no signal expires while it is looked at
+    # Advice at every close, so that whenever this runs there is a signal to look at.
+    "SIGNALS_STRATEGIES__SMA_CROSSOVER__TRIGGER": "level",
+    "SIGNALS_STRATEGIES__MACD_CROSSOVER__TRIGGER": "level",
+}
+LOW = {"width": 1280, "height": 560}  # for a graph, which is wide
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """First, so that without a Chromium no service is started."""
+    with a_browser(tmp_path_factory.mktemp("pictures")) as window:
+        yield window
+
+
+@pytest.fixture(scope="module")
+def up(shared: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    service = Up(tmp_path_factory.mktemp("up"), **SETTINGS)
+    try:
+        assert service.signals("run").returncode == 0
+        yield service
+    finally:
+        service.end()
+
+
+@pytest.fixture
+def browser(shared: Browser) -> Iterator[Browser]:
+    """The window; whatever a test does in it, no page may have asked anybody but this machine."""
+    yield shared
+    assert shared.addresses
+    assert shared.strangers() == set()
+
+
+def materialized(browser: Browser, ui: str) -> str:
+    """The page of the run that was launched just now, once the run has succeeded."""
+    browser.page.locator("section[aria-label^=Notifications] a[href^='/runs/']").click()
+    browser.page.wait_for_url(f"{ui}/runs/*")
+    browser.page.get_by_text("Success", exact=True).first.wait_for()
+    return str(browser.page.url)
+
+
+def test_the_graph_has_every_group_of_assets(browser, up):
+    page = browser.page
+    page.goto(up.service.url)
+    page.get_by_role("button", name="Hide navigation").click()  # which is remembered
+    page.set_viewport_size(LOW)
+
+    page.goto(f"{up.service.url}/asset-groups")
+
+    drawn = page.locator("svg foreignObject")
+    for group in {*GROUPS.values()}:
+        drawn.get_by_text(group, exact=True).wait_for()
+    page.wait_for_load_state("networkidle")
+    browser.keep("asset-graph")
+
+
+def test_the_signals_are_materialized_by_clicking_and_their_checks_pass(browser, up):
+    page = browser.page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert up.rows("SELECT DISTINCT origin FROM trading_signals") == [("live",)]
+    page.goto(f"{up.service.url}/locations/pipeline.definitions/asset-groups/signals")
+    page.get_by_text("trading_signals", exact=True).first.wait_for()
+
+    page.get_by_role("button", name="Materialize all").click()
+    page.get_by_role("button", name="Latest").click()
+    page.get_by_role("button", name="Launch 1 run").click()
+
+    materialized(browser, up.service.url)
+    page.get_by_text("6 checks", exact=True).wait_for()
+    page.get_by_text("Check contract succeeded for materialization of trading_signals.").wait_for()
+    page.get_by_text('Finished execution of run for "__ASSET_JOB".').wait_for()
+    page.wait_for_load_state("networkidle")
+    browser.keep("run-success")
+    assert up.rows("SELECT count(*) FROM trading_signals WHERE origin = 'replay'")[0][0] > 0
+
+
+def test_the_page_of_an_asset_tells_its_checks(browser, up):
+    page = browser.page
+    page.goto(f"{up.service.url}/assets/trading_signals?view=checks")
+
+    page.get_by_text("Passed", exact=True).wait_for()
+    assert page.get_by_text("Succeeded", exact=True).count() == 2
+    assert page.get_by_text("Every row keeps the table's contract").is_visible()
+
+
+def test_the_chart_of_the_best_signal_stands_in_the_metadata(browser, up):
+    page, charts = browser.page, f"{up.service.url}/assets/signal_charts"
+    page.goto(charts)
+    page.get_by_role("button", name="Materialize").first.click()
+    materialized(browser, up.service.url)
+    page.goto(charts)
+
+    page.get_by_text("[Show Markdown]").first.click()
+
+    picture = page.locator("img[src^='data:image/png']")
+    picture.wait_for()
+    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [SMALL.width, SMALL.height]
+    ((caption,),) = up.rows("SELECT caption FROM signal_charts WHERE place = 1")
+    assert page.get_by_text(caption).is_visible()
+    browser.keep("signal-chart")
+    page.get_by_role("button", name="Close").click()
+
+
+def test_a_request_is_sent_from_the_page_of_the_api_and_answered(browser, up):
+    page, api = browser.page, up.service.api_url
+    page.goto(f"{api}/docs")
+    route = page.locator(".opblock", has=page.get_by_text(f"{SIGNALS}/active", exact=True))
+    route.locator(".opblock-summary").click()
+    route.get_by_role("button", name="Try it out").click()
+    route.locator("tr[data-param-name=limit] input").fill("2")
+
+    route.get_by_role("button", name="Execute").click()
+
+    answer = route.locator(".live-responses-table")
+    answer.wait_for()
+    assert answer.locator(".response .response-col_status").inner_text().strip() == "200"
+    shown = json.loads(answer.locator(".response .highlight-code").first.inner_text().removesuffix("Download"))
+    assert shown["count"] == 2
+    assert shown == httpx.get(f"{api}{SIGNALS}/active?limit=2").json()
+    route.get_by_text("Curl", exact=True).scroll_into_view_if_needed()
+    browser.keep("api-docs")
+
+
+def test_a_page_that_asks_somebody_else_would_be_noticed(tmp_path: Path):
+    with a_browser(tmp_path) as window:
+        window.page.set_content("<img src='http://localhost:9/one.png'><img src='http://127.0.0.1:9/two.png'>")
+        window.page.wait_for_load_state()
+        window.page.evaluate("() => { new WebSocket('ws://localhost:9/three') }")
+        window.page.wait_for_timeout(100)
+
+        assert window.strangers() == {"http://localhost:9/one.png", "ws://localhost:9/three"}
