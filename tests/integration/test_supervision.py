@@ -99,6 +99,7 @@ def test_a_child_that_is_not_vital_is_told_once_and_started_for_ever_ever_more_r
 
     began, starts = time.monotonic(), QUICK_DEATHS_ALLOWED + 3
     until(lambda: (supervisor.tend(), (tmp_path / "child0.log").read_text().count("no such database") >= starts)[1])
+    supervisor.end(is_urgent=lambda: True)
 
     assert time.monotonic() - began > 0.02 * (2 ** (starts - 1) - 1)
     assert len(said) == 1
@@ -112,6 +113,7 @@ def test_the_pauses_of_a_child_that_is_not_vital_have_an_end(supervise, tmp_path
     supervisor.first_pause_s = 1000.0
 
     until(lambda: (supervisor.tend(), (tmp_path / "child0.log").read_text().count("no such database") >= 3)[1])
+    supervisor.end(is_urgent=lambda: True)
 
 
 def test_a_child_that_is_not_vital_is_told_to_live_again_and_then_to_die_again(supervise, said, mark, monkeypatch):

@@ -42,7 +42,7 @@ class Browser:
     def strangers(self) -> set[str]:
         """What was asked of anybody but this machine; a page may hold data of its own."""
         parts = [(address, urlsplit(address)) for address in self.addresses]
-        return {a for a, p in parts if p.scheme not in ("data", "blob") and p.hostname != "127.0.0.1"}
+        return {a for a, p in parts if p.scheme not in ("data", "blob", "about") and p.hostname != "127.0.0.1"}
 
 
 @contextmanager
