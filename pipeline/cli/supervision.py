@@ -112,6 +112,7 @@ class Supervisor:
                     child.process.wait(timeout=1.0)
 
     def _start(self, child: _Child) -> None:
+        child.started_at = time.monotonic()
         with open_log(self.log(child.spec)) as log:
             child.process = subprocess.Popen(
                 child.spec.command,
@@ -122,7 +123,6 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C reaches the supervisor only
                 preexec_fn=partial(_before_exec, os.getpid()),
             )
-        child.started_at = time.monotonic()
 
     def _note_death(self, child: _Child, how: str) -> None:
         child.process = None
