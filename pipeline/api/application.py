@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from pipeline import __version__
-from pipeline.api import accounts, generation, performance, signals
+from pipeline.api import accounts, generation, performance, signals, stream
 from pipeline.api.access import LOOPBACK, Access, access_of
 from pipeline.api.dependencies import Service
 from pipeline.api.errors import UnexpectedErrors, add_error_handlers
 from pipeline.api.examples import EXAMPLES, REFUSALS
+from pipeline.api.following import Following
 from pipeline.api.guards import BodyLimit, OwnNames
 from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
@@ -95,7 +96,9 @@ def build_application(
     """
     access = access_of(LOOPBACK, settings.api) if access is None else access
     service = Service(database, settings, clock)
+    following = Following(database)
     metrics = Metrics(service)
+    metrics.watch_streams(lambda: following.n_streams)
     app = Application(
         title="Trading signals",
         version=__version__,
@@ -115,8 +118,10 @@ def build_application(
     )
     app.keys_required = access.keys_required
     app.state.service = service
+    app.state.following = following
     add_error_handlers(app)
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
+    app.include_router(stream.router)
     app.include_router(signals.router)
     app.include_router(accounts.router)
     app.include_router(generation.router)

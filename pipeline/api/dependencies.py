@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline.api.following import Following
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
 
@@ -26,3 +27,11 @@ async def _service(request: Request) -> Service:
 
 
 Served = Annotated[Service, Depends(_service)]
+
+
+async def _following(request: Request) -> Following:
+    following: Following = request.app.state.following
+    return following
+
+
+Followed = Annotated[Following, Depends(_following)]

@@ -63,6 +63,16 @@ class KeyReusedError(DataContractError):
     """An Idempotency-Key came with another request before."""
 
 
+class UnknownChangeError(DataContractError):
+    """A cursor names a change that this database does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cursor is of another database, or of this one before it was restored from a backup; "
+            "begin without a cursor, then ask for the active signals"
+        )
+
+
 # Error -> status and code, most specific first; what the error says is told where its words are meant for callers.
 STATUSES: tuple[tuple[type[SignalsError], int, str], ...] = (
     (DatabaseUnavailableError, 503, "database_unavailable"),
@@ -71,6 +81,7 @@ STATUSES: tuple[tuple[type[SignalsError], int, str], ...] = (
     (IllegalTransitionError, 409, "illegal_transition"),
     (NotFoundError, 404, "not_found"),
     (KeyReusedError, 422, "idempotency_key_reused"),
+    (UnknownChangeError, 410, "unknown_cursor"),
     (DataContractError, 422, INVALID),
 )
 

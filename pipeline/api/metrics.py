@@ -5,9 +5,9 @@ Labels take few values: a request counts under its route's template, never under
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
@@ -43,6 +43,10 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Stored(service))
+
+    def watch_streams(self, count: Callable[[], int]) -> None:
+        """Tell how many streams are open, asked each time."""
+        Gauge("signals_api_streams", "Streams that are open", registry=self._registry).set_function(count)
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format; those of the database are asked for now."""

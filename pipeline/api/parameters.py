@@ -1,14 +1,14 @@
 """What a request may say, read as the command line reads it; whatever is wrong with it is told by field."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from pipeline.aggregation import StrategyPreference
-from pipeline.api.cursor import MAX_LENGTH, read_place
+from pipeline.api.cursor import MARK_PATTERN, MAX_LENGTH, read_mark, read_place
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import SignalType, Source
 from pipeline.domain.status import SignalStatus
@@ -16,6 +16,7 @@ from pipeline.domain.timeframe import Timeframe, parse_instant
 from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
 from pipeline.requesting import SignalRequest
 from pipeline.risk.profile import RiskLevel
+from pipeline.storage.changes import Change
 from pipeline.storage.paging import Place
 
 T = TypeVar("T")
@@ -70,6 +71,9 @@ SignalSource = Annotated[
 IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
 # Checked here and read by `ActiveFilters.after`: the framework takes every tuple for a parameter of several values.
 Cursor = Annotated[str, _read_by(lambda cursor: read_place(cursor) and cursor), _text(maxLength=MAX_LENGTH)]
+StreamCursor = Annotated[
+    str, _read_by(lambda cursor: read_mark(cursor) and cursor), _text(pattern=MARK_PATTERN, maxLength=31)
+]
 
 
 class _Strict(BaseModel):
@@ -78,8 +82,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ActiveFilters(_Strict):
-    """Which active signals are wanted, and how many at a time."""
+class SignalFilters(_Strict):
+    """Which signals are wanted."""
 
     symbol: Symbol | None = Field(None, description="only of this symbol: BTC/USDT, BTCUSDT, BTC-USDT")
     signal_type: SignalType | None = Field(None, description="only BUY, SELL or ALERT")
@@ -91,6 +95,11 @@ class ActiveFilters(_Strict):
     )
     timeframe: Timeframe | None = Field(None, description="only of bars of this duration")
     exchange: Exchange | None = Field(None, description="only of this exchange; the settings' by default")
+
+
+class ActiveFilters(SignalFilters):
+    """Which active signals are wanted, and how many at a time."""
+
     since: Instant | None = Field(None, description="only of this close or later (created_at)")
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="at most so many in one answer")
     cursor: Cursor | None = Field(None, description="next_cursor of the answer before: what follows it")
@@ -99,6 +108,32 @@ class ActiveFilters(_Strict):
     def after(self) -> Place | None:
         """The place behind which the page begins; None for the first page."""
         return None if self.cursor is None else read_place(self.cursor)
+
+
+class StreamFilters(SignalFilters):
+    """Which changes are wanted, from where on."""
+
+    after: StreamCursor | None = Field(
+        None, description="from behind this change on, by its cursor, 0 for all there are; from now on by default"
+    )
+    until_caught_up: bool = Field(False, description="end when everything that there is now has been told")
+
+    def lets_through(self, exchanges: Collection[str]) -> Callable[[Change], bool]:
+        """What a stream tells, of these exchanges."""
+        wanted = {"symbol": self.symbol, "signal_type": self.signal_type, "source_group": self.source}
+        wanted |= {"timeframe": self.timeframe}
+        equal = {name: str(value) for name, value in wanted.items() if value is not None}
+        least = 0.0 if self.min_confidence is None else self.min_confidence
+
+        def is_wanted(change: Change) -> bool:
+            signal = change.signal
+            return (
+                signal["exchange"] in exchanges
+                and signal["confidence"] >= least
+                and all(signal[name] == value for name, value in equal.items())
+            )
+
+        return is_wanted
 
 
 class PerformanceWindow(_Strict):

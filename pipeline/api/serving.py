@@ -75,9 +75,14 @@ class Server(uvicorn.Server):
         )
         # Its lines hold URLs, and it writes them again wherever somebody else has given the root logger a handler.
         logging.getLogger("uvicorn.access").disabled = True
-        self._url, self._on_ready = url, on_ready
+        self._app, self._url, self._on_ready = app, url, on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
         self._on_ready(self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, which would never end by themselves; then as ever."""
+        self._app.state.following.end()
+        await super().shutdown(sockets)

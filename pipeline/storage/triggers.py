@@ -2,9 +2,9 @@
 
 A row trigger refuses changes of status that the table of transitions does not have, and executions outside a signal's
 life; it fills in when a signal was executed and what that brought. A statement trigger writes one event for each
-changed status, and another deletes what belongs to deleted signals: foreign keys would look up and lock the signal of
-each event and outcome, one by one. SQL functions for people and bots stand on the first two. Add here what must hold
-whoever asks.
+changed status, and a change for streams if the signal is live (`storage.change_triggers`); another deletes what belongs
+to deleted signals: foreign keys would look up and lock the signal of each event and outcome, one by one. SQL functions
+for people and bots stand on the first two. Add here what must hold whoever asks.
 
 Who changes a signal, and why, is told by settings of the transaction: ``signals.actor``, ``signals.reason``,
 ``signals.effective_at``, and for many signals at once ``signals.each``, see `storage.transitions`. Whoever has no
@@ -12,6 +12,8 @@ rights on the tables but those that the functions lend (`storage.roles`) is beli
 """
 
 from pipeline.domain.status import NEVER_EXECUTED, TRANSITIONS, SignalStatus
+from pipeline.storage import change_triggers
+from pipeline.storage.change_triggers import told
 
 # SQLSTATEs, which `storage.transitions` turns into errors of ours. The first carries the status that stands as DETAIL.
 REFUSED = "restrict_violation"  # 23001
@@ -26,7 +28,8 @@ EXECUTED, EXPIRED, INVALIDATED = SignalStatus.EXECUTED, SignalStatus.EXPIRED, Si
 
 def statements() -> list[str]:
     """SQL that makes functions and triggers; running it twice changes nothing."""
-    return [statement for part in (_check(), _note(), _forget(), _functions()) for statement in part]
+    parts = (change_triggers.statements(), _check(), _note(), _forget(), _functions())
+    return [statement for part in parts for statement in part]
 
 
 def _told(name: str) -> str:
@@ -130,9 +133,14 @@ BEGIN
     coalesce(s.reason, {_told("reason")})
   FROM before o JOIN after n ON n.id = o.id AND n.status <> o.status
   LEFT JOIN jsonb_to_recordset(each) AS s (id uuid, at timestamptz, reason text) ON s.id = n.id;
+  IF FOUND THEN
+    INSERT INTO public.signal_changes (signal_id, status)
+    SELECT n.id, n.status FROM before o JOIN after n ON n.id = o.id AND n.status <> o.status WHERE {told("n")};
+  END IF;
   RETURN NULL;
 END $$""",
-        "COMMENT ON FUNCTION note_signal_transitions() IS 'Writes one row of signal_events for each changed status'",
+        "COMMENT ON FUNCTION note_signal_transitions() IS "
+        "'Writes one row of signal_events for each changed status, and one of signal_changes if it is a live signal'",
         """
 CREATE OR REPLACE TRIGGER note_signal_transitions AFTER UPDATE ON trading_signals
 REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION note_signal_transitions()""",
@@ -143,18 +151,23 @@ def _forget() -> list[str]:
     belonging = ("signal_events", "signal_outcomes")
     of_all = "\n".join(f"    DELETE FROM public.{name};" for name in belonging)
     of_gone = "\n".join(f"    DELETE FROM public.{name} x USING gone g WHERE x.signal_id = g.id;" for name in belonging)
+    changes = "DELETE FROM public.signal_changes"
     return [
         f"""
 CREATE OR REPLACE FUNCTION forget_signals() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
 {of_all}
+    {changes};
   ELSE
 {of_gone}
+    IF EXISTS (SELECT FROM gone g WHERE {told("g")}) THEN
+      {changes} x USING gone g WHERE x.signal_id = g.id;
+    END IF;
   END IF;
   RETURN NULL;
 END $$""",
-        "COMMENT ON FUNCTION forget_signals() IS 'Deletes the events and outcomes of deleted signals'",
+        "COMMENT ON FUNCTION forget_signals() IS 'Deletes the events, outcomes and changes of deleted signals'",
         """
 CREATE OR REPLACE TRIGGER forget_signals AFTER DELETE ON trading_signals
 REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION forget_signals()""",

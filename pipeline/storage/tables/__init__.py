@@ -38,6 +38,7 @@ from pipeline.storage.tables.signals import (
     configurations,
     replay_drift,
     risk_decisions,
+    signal_changes,
     signal_events,
     trading_signals,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "risk_decisions",
     "risk_profiles",
     "series",
+    "signal_changes",
     "signal_charts",
     "signal_events",
     "signal_outcomes",

@@ -216,6 +216,19 @@ signal_events = sa.Table(
     comment="Every change of a signal's status",
 )
 
+signal_changes = sa.Table(
+    "signal_changes",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(), primary_key=True, comment="order of the changes"),
+    # No foreign key and no index: `storage.triggers` deletes what belongs to a deleted signal, which is rare.
+    sa.Column("signal_id", sa.Uuid, nullable=False, comment="the signal"),
+    sa.Column(
+        "status", signal_status_enum, nullable=False, comment="ACTIVE where the signal is new, else what it became"
+    ),
+    recorded_at(),
+    comment="Live signals of the default scope as they came and went; what the API streams",
+)
+
 replay_drift = sa.Table(
     "replay_drift",
     metadata,

@@ -1,0 +1,151 @@
+"""One reader of changes for all streams of a process: a connection that listens, and the newest changes in memory.
+
+A stream asks for what follows its own place. Where that is among the newest changes they are handed out, written once
+for all; a stream that is further behind reads pages from the database itself. So a slow client keeps nothing for
+itself but its place, and nobody else from anything. What `storage.changes` says of the bell holds here: a lost one, or
+a lost connection, delays a change by `POLL_S` and loses none.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import psycopg
+from fastapi.sse import format_sse_event
+
+from pipeline.api.cursor import written_mark
+from pipeline.api.stream_payloads import NEW, ChangedSignal, SignalChange
+from pipeline.domain.errors import DatabaseUnavailableError, TemporaryError
+from pipeline.domain.status import SignalStatus
+from pipeline.storage.changes import Change, Mark, listening, newest_mark, read_changes
+from pipeline.storage.database import Database
+from pipeline.storage.paging import SHOWN
+
+LOG = logging.getLogger("pipeline.api")
+MAX_STREAMS = 100
+POLL_S = 5.0  # a look at the table without having heard anything
+PAGE, RECENT = 500, 2_000  # changes at a time, and in memory
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before the database is tried again
+
+
+class Message(NamedTuple):
+    """A change, and how a stream tells it."""
+
+    change: Change
+    text: bytes
+
+
+class Following:
+    """The changes as they come, for the streams of one application. Everything happens in the server's event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self.n_streams = 0
+        self.is_ending = False
+        self._database = database
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._since: int | None = None  # `_recent` has every change behind this number; None: nothing is known yet
+        self._recent: list[Message] = []
+
+    def admit(self) -> None:
+        """Raise `TemporaryError` where there are as many streams as there may be."""
+        if self.n_streams >= MAX_STREAMS or self.is_ending:
+            raise TemporaryError(f"{self.n_streams} streams are open, of {MAX_STREAMS}")
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Follow the changes while anybody is joined."""
+        self.n_streams += 1
+        task = self._task = self._task or asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            self.n_streams -= 1
+            if not self.n_streams:
+                task.cancel()
+                self._task, self._since, self._recent = None, None, []
+
+    def end(self) -> None:
+        """Let every stream say good-bye."""
+        self.is_ending = True
+        self._ring()
+
+    async def newest(self) -> Mark:
+        """The last change that is decided."""
+        return await asyncio.to_thread(newest_mark, self._database)
+
+    async def read(self, after: int) -> list[Message]:
+        """The next changes behind a number, from the database; none if there are none yet."""
+        page = await asyncio.to_thread(read_changes, self._database, after, PAGE)
+        return [Message(change, _text(change)) for change in page]
+
+    async def next(self, after: int, seconds: float) -> list[Message]:
+        """The next changes behind a number; waits for them, but no longer than so many seconds, and then has none."""
+        news = self._news  # before the look, so that what comes meanwhile is noticed
+        if self._since is not None and after >= self._since:
+            found = [message for message in self._recent if message.change.number > after][:PAGE]
+        else:
+            try:
+                found = await self.read(after)
+            except DatabaseUnavailableError:
+                found, seconds = [], min(seconds, FIRST_PAUSE_S)
+        if not found:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await news.wait()
+        return found
+
+    async def _follow(self) -> None:
+        """Take changes as they come, for ever; a database that is away is waited for."""
+        newest: int | None = None
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                async with listening(self._database.address) as heard:
+                    if newest is None:
+                        newest = self._since = (await self.newest()).number
+                        self._ring()
+                    while True:
+                        newest = await self._take(newest)
+                        pause_s = FIRST_PAUSE_S
+                        await heard(POLL_S)
+            except (psycopg.Error, DatabaseUnavailableError) as error:
+                LOG.warning("stream_database_away pause_s=%.1f error=%s", pause_s, str(error).partition("\n")[0])
+            except Exception:  # whatever it is, streams must not stand still for ever
+                LOG.exception("stream_reader_failed pause_s=%.1f", pause_s)
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - so that processes come back apart
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _take(self, newest: int) -> int:
+        """Add what is decided behind a number to the newest changes; the last number of them."""
+        while page := await self.read(newest):
+            newest = page[-1].change.number
+            kept = [*self._recent, *page]
+            if len(kept) > RECENT:
+                self._since = kept[-RECENT - 1].change.number
+            self._recent = kept[-RECENT:]
+            self._ring()
+        return newest
+
+    def _ring(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def _text(change: Change) -> bytes:
+    cursor = written_mark(change.mark)
+    told = SignalChange(
+        cursor=cursor,
+        change=NEW if change.status is SignalStatus.ACTIVE else change.status,
+        at=change.at,
+        reason=change.reason,
+        signal=ChangedSignal(
+            signal_id=change.signal["id"],
+            status=change.status,
+            **{name: change.signal[name] for name in SHOWN},
+        ),
+    )
+    return format_sse_event(event="signal", data_str=told.model_dump_json(), id=cursor)

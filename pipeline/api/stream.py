@@ -1,0 +1,130 @@
+"""The route that streams changes of live signals as server-sent events, each once and in order."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+from starlette.types import Send
+
+from pipeline.api.cursor import read_mark, written_mark
+from pipeline.api.dependencies import Followed, Served, Service
+from pipeline.api.errors import UnknownChangeError
+from pipeline.api.following import Following
+from pipeline.api.parameters import StreamCursor, StreamFilters
+from pipeline.api.payloads import ErrorAnswer
+from pipeline.api.stream_payloads import StreamEnd
+from pipeline.domain.errors import DatabaseUnavailableError
+from pipeline.storage.changes import Change, Mark, is_known
+from pipeline.storage.universe import exchanges_shown
+
+LOG = logging.getLogger("pipeline.api")
+HEARTBEAT_S = 15.0
+RETRY_MS = 2_000
+SEND_TIMEOUT_S = 30.0  # for a client to take what it was sent
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "events `signal`, each with a `SignalChange`, until the client leaves; `end` with a `StreamEnd`",
+    },
+    410: {"model": ErrorAnswer, "description": "the cursor is of another database, or of this one before a restore"},
+}
+ENDS = {
+    "caught_up": "these were all; the last id asks for what follows",
+    "shutting_down": "the server ends; come back with the last id",
+    "database_unavailable": "the database does not answer; come back with the last id",
+}
+
+router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
+
+
+class EventStream(StreamingResponse):
+    """Chunks as they come. A client that takes none for `SEND_TIMEOUT_S` is left; it can come back with its cursor."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, chunks: AsyncIterator[bytes], following: Following) -> None:
+        super().__init__(chunks, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._chunks, self._following = chunks, following
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all, as a member of those who follow."""
+        with self._following.joined():
+            try:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async for chunk in self._chunks:
+                    async with asyncio.timeout(SEND_TIMEOUT_S):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except TimeoutError:  # the answer stays incomplete, so that the connection is closed
+                LOG.warning("stream_left seconds=%.0f reason=client_reads_nothing", SEND_TIMEOUT_S)
+
+
+@router.get("/stream", response_class=EventStream, responses=STREAM)
+async def signal_stream(
+    service: Served,
+    following: Followed,
+    filters: Annotated[StreamFilters, Query()],
+    last_event_id: Annotated[
+        StreamCursor | None, Header(description="where a stream broke off; before `after`")
+    ] = None,
+) -> EventStream:
+    """Every change of live signals from now on, or from a cursor on: new ones, and how they end.
+
+    Server-sent events. Each event `signal` has a `SignalChange` as its data and a cursor as its id; whoever comes back
+    with the last id is told of every change since, once and in order.
+    """
+    following.admit()
+    cursor = last_event_id or filters.after
+    exchanges = await asyncio.to_thread(_prepared, service, filters, None if cursor is None else read_mark(cursor))
+    newest = await following.newest()
+    begin = newest if cursor is None else read_mark(cursor)
+    until = newest.number if filters.until_caught_up else None
+    return EventStream(_told(following, begin, until, filters.lets_through(exchanges)), following)
+
+
+def _prepared(service: Service, filters: StreamFilters, begin: Mark | None) -> tuple[str, ...]:
+    """The exchanges that are meant, if the place where a stream begins is one of this database."""
+    with service.database.begin() as conn:
+        if begin is not None and not is_known(conn, begin):
+            raise UnknownChangeError
+        return exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
+
+
+async def _told(
+    following: Following, place: Mark, until: int | None, is_wanted: Callable[[Change], bool]
+) -> AsyncIterator[bytes]:
+    """What a stream says, from behind a place on; up to a number, or for ever."""
+    yield format_sse_event(comment="live signals", id=written_mark(place), retry=RETRY_MS)
+    spoken_at = time.monotonic()
+    while not following.is_ending:
+        if until is None:
+            page = await following.next(place.number, spoken_at + HEARTBEAT_S - time.monotonic())
+        else:
+            try:
+                page = await following.read(place.number) if place.number < until else []
+            except DatabaseUnavailableError:
+                yield _end("database_unavailable", place)
+                return
+        if page:
+            place = page[-1].change.mark
+        elif until is not None:
+            yield _end("caught_up", place)
+            return
+        if wanted := [message.text for message in page if is_wanted(message.change)]:
+            yield b"".join(wanted)
+        elif time.monotonic() < spoken_at + HEARTBEAT_S:
+            continue
+        else:  # with the id, so that who is told little need not hear of the rest again
+            yield format_sse_event(comment="heartbeat", id=written_mark(place))
+        spoken_at = time.monotonic()
+    yield _end("shutting_down", place)
+
+
+def _end(code: Any, place: Mark) -> bytes:
+    told = StreamEnd(code=code, message=ENDS[code])
+    return format_sse_event(event="end", data_str=told.model_dump_json(), id=written_mark(place))
