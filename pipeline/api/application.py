@@ -96,7 +96,7 @@ def build_application(
     """
     access = access_of(LOOPBACK, settings.api) if access is None else access
     service = Service(database, settings, clock)
-    following = Following(database)
+    following = Following(database, settings.market)
     metrics = Metrics(service)
     metrics.watch_streams(lambda: following.n_streams)
     app = Application(

@@ -20,9 +20,11 @@ from pipeline.api.cursor import written_mark
 from pipeline.api.stream_payloads import NEW, ChangedSignal, SignalChange
 from pipeline.domain.errors import DatabaseUnavailableError, TemporaryError
 from pipeline.domain.status import SignalStatus
-from pipeline.storage.changes import Change, Mark, listening, newest_mark, read_changes
+from pipeline.settings_sections import MarketSettings
+from pipeline.storage.changes import Change, Mark, is_known, listening, newest_mark, read_changes
 from pipeline.storage.database import Database
 from pipeline.storage.paging import SHOWN
+from pipeline.storage.universe import exchanges_shown
 
 LOG = logging.getLogger("pipeline.api")
 MAX_STREAMS = 100
@@ -35,16 +37,18 @@ class Message(NamedTuple):
     """A change, and how a stream tells it."""
 
     change: Change
+    exchanges: tuple[str, ...]  # those that are meant, as it is read, where a stream names none
     text: bytes
 
 
 class Following:
     """The changes as they come, for the streams of one application. Everything happens in the server's event loop."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, market: MarketSettings) -> None:
         self.n_streams = 0
         self.is_ending = False
-        self._database = database
+        self.n_restores = 0  # how often the database was found to be another one, or to have gone back to a backup
+        self._database, self._market = database, market
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._since: int | None = None  # `_recent` has every change behind this number; None: nothing is known yet
@@ -77,10 +81,25 @@ class Following:
         """The last change that is decided."""
         return await asyncio.to_thread(newest_mark, self._database)
 
+    async def knows(self, place: Mark) -> bool:
+        """Whether the database has a change, as it is now."""
+        return await asyncio.to_thread(self._knows, place)
+
+    def _knows(self, place: Mark) -> bool:
+        with self._database.begin() as conn:
+            return is_known(conn, place)
+
     async def read(self, after: int) -> list[Message]:
         """The next changes behind a number, from the database; none if there are none yet."""
-        page = await asyncio.to_thread(read_changes, self._database, after, PAGE)
-        return [Message(change, _text(change)) for change in page]
+        return await asyncio.to_thread(self._read, after)
+
+    def _read(self, after: int) -> list[Message]:
+        page = read_changes(self._database, after, PAGE)
+        if not page:
+            return []
+        with self._database.begin() as conn:
+            exchanges = exchanges_shown(conn, self._market)
+        return [Message(change, exchanges, _text(change)) for change in page]
 
     async def next(self, after: int, seconds: float) -> list[Message]:
         """The next changes behind a number; waits for them, but no longer than so many seconds, and then has none."""
@@ -100,16 +119,20 @@ class Following:
 
     async def _follow(self) -> None:
         """Take changes as they come, for ever; a database that is away is waited for."""
-        newest: int | None = None
+        place: Mark | None = None
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 async with listening(self._database.address) as heard:
-                    if newest is None:
-                        newest = self._since = (await self.newest()).number
+                    if place is not None and not await self.knows(place):
+                        LOG.warning("stream_database_restored number=%d", place.number)
+                        self.n_restores, self._recent, place = self.n_restores + 1, [], None
+                    if place is None:
+                        place = await self.newest()
+                        self._since = place.number
                         self._ring()
                     while True:
-                        newest = await self._take(newest)
+                        place = await self._take(place)
                         pause_s = FIRST_PAUSE_S
                         await heard(POLL_S)
             except (psycopg.Error, DatabaseUnavailableError) as error:
@@ -119,16 +142,16 @@ class Following:
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - so that processes come back apart
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _take(self, newest: int) -> int:
-        """Add what is decided behind a number to the newest changes; the last number of them."""
-        while page := await self.read(newest):
-            newest = page[-1].change.number
+    async def _take(self, place: Mark) -> Mark:
+        """Add what is decided behind a change to the newest changes; the last one of them."""
+        while page := await self.read(place.number):
+            place = page[-1].change.mark
             kept = [*self._recent, *page]
             if len(kept) > RECENT:
                 self._since = kept[-RECENT - 1].change.number
             self._recent = kept[-RECENT:]
             self._ring()
-        return newest
+        return place
 
     def _ring(self) -> None:
         self._news.set()

@@ -118,17 +118,22 @@ class StreamFilters(SignalFilters):
     )
     until_caught_up: bool = Field(False, description="end when everything that there is now has been told")
 
-    def lets_through(self, exchanges: Collection[str]) -> Callable[[Change], bool]:
-        """What a stream tells, of these exchanges."""
-        wanted = {"symbol": self.symbol, "signal_type": self.signal_type, "source_group": self.source}
-        wanted |= {"timeframe": self.timeframe}
+    def lets_through(self) -> Callable[[Change, Collection[str]], bool]:
+        """Whether a stream tells a change, given the exchanges that are meant where it names none."""
+        wanted = {
+            "symbol": self.symbol,
+            "signal_type": self.signal_type,
+            "source_group": self.source,
+            "timeframe": self.timeframe,
+            "exchange": self.exchange,
+        }
         equal = {name: str(value) for name, value in wanted.items() if value is not None}
         least = 0.0 if self.min_confidence is None else self.min_confidence
 
-        def is_wanted(change: Change) -> bool:
+        def is_wanted(change: Change, meant: Collection[str]) -> bool:
             signal = change.signal
             return (
-                signal["exchange"] in exchanges
+                (self.exchange is not None or signal["exchange"] in meant)
                 and signal["confidence"] >= least
                 and all(signal[name] == value for name, value in equal.items())
             )

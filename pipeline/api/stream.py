@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -12,15 +12,14 @@ from fastapi.sse import format_sse_event
 from starlette.types import Send
 
 from pipeline.api.cursor import read_mark, written_mark
-from pipeline.api.dependencies import Followed, Served, Service
+from pipeline.api.dependencies import Followed
 from pipeline.api.errors import UnknownChangeError
 from pipeline.api.following import Following
 from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.stream_payloads import StreamEnd
 from pipeline.domain.errors import DatabaseUnavailableError
-from pipeline.storage.changes import Change, Mark, is_known
-from pipeline.storage.universe import exchanges_shown
+from pipeline.storage.changes import Change, Mark
 
 LOG = logging.getLogger("pipeline.api")
 HEARTBEAT_S = 15.0
@@ -36,6 +35,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 ENDS = {
     "caught_up": "these were all; the last id asks for what follows",
     "shutting_down": "the server ends; come back with the last id",
+    "database_restored": "the database went back to a backup; begin without a cursor, then ask for the active signals",
     "database_unavailable": "the database does not answer; come back with the last id",
 }
 
@@ -66,7 +66,6 @@ class EventStream(StreamingResponse):
 
 @router.get("/stream", response_class=EventStream, responses=STREAM)
 async def signal_stream(
-    service: Served,
     following: Followed,
     filters: Annotated[StreamFilters, Query()],
     last_event_id: Annotated[
@@ -80,28 +79,27 @@ async def signal_stream(
     """
     following.admit()
     cursor = last_event_id or filters.after
-    exchanges = await asyncio.to_thread(_prepared, service, filters, None if cursor is None else read_mark(cursor))
     newest = await following.newest()
-    begin = newest if cursor is None else read_mark(cursor)
-    until = newest.number if filters.until_caught_up else None
-    return EventStream(_told(following, begin, until, filters.lets_through(exchanges)), following)
-
-
-def _prepared(service: Service, filters: StreamFilters, begin: Mark | None) -> tuple[str, ...]:
-    """The exchanges that are meant, if the place where a stream begins is one of this database."""
-    with service.database.begin() as conn:
-        if begin is not None and not is_known(conn, begin):
+    if cursor is None:
+        begin = newest
+    else:
+        begin = read_mark(cursor)
+        if not await following.knows(begin):
             raise UnknownChangeError
-        return exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
+    until = newest.number if filters.until_caught_up else None
+    return EventStream(_told(following, begin, until, filters.lets_through()), following)
 
 
 async def _told(
-    following: Following, place: Mark, until: int | None, is_wanted: Callable[[Change], bool]
+    following: Following, place: Mark, until: int | None, is_wanted: Callable[[Change, Collection[str]], bool]
 ) -> AsyncIterator[bytes]:
     """What a stream says, from behind a place on; up to a number, or for ever."""
     yield format_sse_event(comment="live signals", id=written_mark(place), retry=RETRY_MS)
-    spoken_at = time.monotonic()
+    spoken_at, n_restores = time.monotonic(), following.n_restores
     while not following.is_ending:
+        if following.n_restores != n_restores:
+            yield _end("database_restored", place)
+            return
         if until is None:
             page = await following.next(place.number, spoken_at + HEARTBEAT_S - time.monotonic())
         else:
@@ -115,7 +113,7 @@ async def _told(
         elif until is not None:
             yield _end("caught_up", place)
             return
-        if wanted := [message.text for message in page if is_wanted(message.change)]:
+        if wanted := [message.text for message in page if is_wanted(message.change, message.exchanges)]:
             yield b"".join(wanted)
         elif time.monotonic() < spoken_at + HEARTBEAT_S:
             continue

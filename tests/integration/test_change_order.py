@@ -169,7 +169,7 @@ def test_changes_go_with_their_signals(database):
         assert not is_known(conn, mark)
     assert told(database) == [(one, ACTIVE)]
     with database.begin() as conn:
-        conn.execute(sa.text("TRUNCATE trading_signals"))
+        conn.execute(sa.text("TRUNCATE trading_signals CASCADE"))
     assert (told(database), newest_mark(database)) == ([], BEGINNING)
 
 
