@@ -7,14 +7,14 @@ when a route is added.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from pipeline.api.client_errors import ApiError, UnavailableError, error_of
+from pipeline.api.client_errors import ApiError, UnavailableError, error_of, known
 from pipeline.api.client_stream import Stream
 from pipeline.api.payloads import (
     ActiveAnswer,
@@ -33,6 +33,15 @@ SIGNALS = "/api/v1/ai/trading-signals"
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
 LONGEST_PAUSE_S = 10.0
+
+
+class Made(BaseModel):
+    """What `SignalsClient.generate` is answered: signals, and whatever the server says beside them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    success: Literal[True]
+    signals: list[dict[str, Any]]
 
 
 class SignalsClient:
@@ -139,12 +148,11 @@ class SignalsClient:
             json={name: value for name, value in wanted.items() if value is not None},
             headers={} if idempotency_key is None else {"Idempotency-Key": idempotency_key},
         )
-        made: dict[str, Any] = answer.json()
-        return made
+        return known(Made, answer).model_dump()
 
     def health(self) -> HealthAnswer:
         """Whether the service works, and how new its candles are."""
-        return HealthAnswer.model_validate_json(self._asked("GET", "/health", is_repeatable=True).content)
+        return known(HealthAnswer, self._asked("GET", "/health", is_repeatable=True))
 
     def stream(self, *, after: str | None = None, until_caught_up: bool = False, **filters: Any) -> Stream:
         """Changes of live signals as they come, each once and in order; see `Stream`.
@@ -157,12 +165,12 @@ class SignalsClient:
 
     def _get(self, path: str, kind: type[Answer], parameters: Mapping[str, Any] | None = None) -> Answer:
         answer = self._asked("GET", SIGNALS + path, is_repeatable=True, params=_set(parameters or {}))
-        return kind.model_validate_json(answer.content)
+        return known(kind, answer)
 
     def _changed(self, signal_id: UUID | str, body: dict[str, Any], *, is_repeatable: bool) -> SignalDetail:
         path = f"{SIGNALS}/{signal_id}/status"
         answer = self._asked("PATCH", path, is_repeatable=is_repeatable, json=body)
-        return SignalAnswer.model_validate_json(answer.content).signal
+        return known(SignalAnswer, answer).signal
 
     def _asked(self, method: str, path: str, *, is_repeatable: bool, **request: Any) -> httpx.Response:
         attempts = Retrying(

@@ -1,11 +1,14 @@
 """What a client of the API raises: the server's refusals as they are told, and a server that is away."""
 
+from typing import TypeVar
+
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.api.payloads import Error, ErrorAnswer, FieldError
 from pipeline.domain.status import SignalStatus
 
+Answer = TypeVar("Answer", bound=BaseModel)
 AWAY = (429, 502, 503, 504)  # the same request may succeed later
 
 
@@ -59,3 +62,12 @@ def error_of(answer: httpx.Response) -> ClientError:
         retry_after_s = float(told) if told.isdigit() else None
         return UnavailableError(f"{answer.status_code} {error.code}: {error.message}", retry_after_s)
     return ApiError(answer.status_code, error)
+
+
+def known(kind: type[Answer], answer: httpx.Response) -> Answer:
+    """The answer as a model; `ApiError` where it is none, as of a newer server or of something in between."""
+    try:
+        return kind.model_validate_json(answer.content)
+    except ValidationError as error:
+        message = f"the answer is not one that this client knows: {error.errors()[0]['msg']}"
+        raise ApiError(answer.status_code, Error(code="unknown", message=message)) from error

@@ -72,7 +72,8 @@ class Stream(Iterator[SignalChange]):
     @contextmanager
     def _opened(self) -> Iterator[httpx.Response]:
         headers = {"Accept": "text/event-stream"} | ({} if self.cursor is None else {"Last-Event-ID": self.cursor})
-        timeout = httpx.Timeout(self._http.timeout, read=SILENCE_S)
+        usual = self._http.timeout
+        timeout = httpx.Timeout(connect=usual.connect, read=SILENCE_S, write=usual.write, pool=usual.pool)
         with self._http.stream("GET", self._path, params=self._parameters, headers=headers, timeout=timeout) as answer:
             if answer.is_error:
                 answer.read()

@@ -1,5 +1,6 @@
 """The description's own examples, shown in the OpenAPI document beside the shapes; tests hold the answers to them."""
 
+import json
 from typing import Any
 
 from pipeline.api.payloads import ActiveSignal, GeneratedSignal
@@ -84,6 +85,15 @@ EVALUATIONS: list[dict[str, Any]] = [
 ]
 
 GENERATION: dict[str, Any] = {"success": True, "signals": [GENERATED, SECOND], "evaluations": EVALUATIONS}
+
+CHANGE = {
+    "cursor": "10482-9f3a1c0b77d2",
+    "change": "new",
+    "at": "2023-06-15T14:30:46.120480Z",
+    "reason": None,
+    "signal": ACTIVE_SIGNAL | {"status": "ACTIVE"},
+}
+EVENT_EXAMPLE = f"event: signal\ndata: {json.dumps(CHANGE)}\nid: {CHANGE['cursor']}\n\n"
 
 OUTCOMES: dict[str, Any] = {
     "exchange": "binance",

@@ -14,6 +14,7 @@ from starlette.types import Send
 from pipeline.api.cursor import read_mark, written_mark
 from pipeline.api.dependencies import Followed
 from pipeline.api.errors import UnknownChangeError
+from pipeline.api.examples import EVENT_EXAMPLE
 from pipeline.api.following import Following
 from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
@@ -27,7 +28,7 @@ RETRY_MS = 2_000
 SEND_TIMEOUT_S = 30.0  # for a client to take what it was sent
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}},
         "description": "events `signal`, each with a `SignalChange`, until the client leaves; `end` with a `StreamEnd`",
     },
     410: {"model": ErrorAnswer, "description": "the cursor is of another database, or of this one before a restore"},
@@ -64,7 +65,7 @@ class EventStream(StreamingResponse):
                 LOG.warning("stream_left seconds=%.0f reason=client_reads_nothing", SEND_TIMEOUT_S)
 
 
-@router.get("/stream", response_class=EventStream, responses=STREAM)
+@router.get("/stream", response_class=StreamingResponse, responses=STREAM)
 async def signal_stream(
     following: Followed,
     filters: Annotated[StreamFilters, Query()],

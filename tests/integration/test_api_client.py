@@ -165,7 +165,7 @@ ASKED_ONCE: list[Callable[[SignalsClient], object]] = [
 
 
 @pytest.mark.parametrize(("act", "times"), [*((a, 4) for a in REPEATED), *((a, 1) for a in ASKED_ONCE)])
-@pytest.mark.parametrize("answer", [AWAY, Answer(b"", ending=Ending.RESET)], ids=["503", "reset"])
+@pytest.mark.parametrize("answer", [AWAY, Answer(b" " * 1000, ending=Ending.RESET)], ids=["503", "reset"])
 def test_only_what_is_safe_to_repeat_is_repeated(serve, act, times, answer):
     client, asked = serve(answer)
     with pytest.raises(UnavailableError):
@@ -187,8 +187,10 @@ def test_a_generation_sends_what_is_set_with_its_key_and_who_asks(serve):
 
 
 def test_an_answer_that_is_not_the_server_s_own_is_an_error_too(serve):
-    client, _ = serve(Answer(b"<html>", 404, "text/html"))
+    client, _ = serve(Answer(b"<html>", 404, "text/html"), Answer(b"<html>", 200, "text/html"))
     with pytest.raises(ApiError, match="404 unknown: Not Found"):
+        client.health()
+    with pytest.raises(ApiError, match="200 unknown: the answer is not one that this client knows"):
         client.health()
 
 
