@@ -36,8 +36,7 @@ from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.change_triggers import CHANNEL, LAST_NUMBER, LOCK, NUMBER_BITS
 from pipeline.storage.database import Database
 from pipeline.storage.paging import SHOWN
-
-KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # seconds; finds a dead network
+from pipeline.storage.server_access import CONNECT_TIMEOUT_S
 
 
 class Mark(NamedTuple):
@@ -121,7 +120,14 @@ async def listening(address: DatabaseAddress) -> AsyncIterator[Callable[[float],
     psycopg.OperationalError
         The database does not answer, or no longer.
     """
-    conn = await psycopg.AsyncConnection.connect(address.libpq, autocommit=True, connect_timeout=10, **KEEPALIVE)
+    conn = await psycopg.AsyncConnection.connect(
+        address.libpq,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        keepalives_idle=30,  # seconds, as the next; they find a network that is gone
+        keepalives_interval=10,
+        keepalives_count=3,
+    )
     async with conn:
         await conn.execute(f"LISTEN {CHANNEL}")
 
