@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from pipeline import __version__
 from pipeline.api import accounts, generation, performance, signals, stream
 from pipeline.api.access import LOOPBACK, Access, access_of
+from pipeline.api.computing import places
 from pipeline.api.dependencies import Service
 from pipeline.api.errors import UnexpectedErrors, add_error_handlers
 from pipeline.api.examples import EXAMPLES, REFUSALS
@@ -119,6 +120,7 @@ def build_application(
     app.keys_required = access.keys_required
     app.state.service = service
     app.state.following = following
+    app.state.places = places()
     add_error_handlers(app)
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
     app.include_router(stream.router)

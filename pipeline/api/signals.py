@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection, RowMapping
 
+from pipeline.api.computing import COMPUTES
 from pipeline.api.cursor import written
 from pipeline.api.dependencies import Served, Service
 from pipeline.api.errors import NotFoundError
@@ -75,7 +76,7 @@ def signal_detail(service: Served, asker: Reader, signal_id: UUID) -> SignalAnsw
     return _answer(_stored(service, asker, signal_id))
 
 
-@router.get("/{signal_id}/explain", response_model=ExplanationAnswer, responses=UNKNOWN)
+@router.get("/{signal_id}/explain", response_model=ExplanationAnswer, responses=UNKNOWN, dependencies=[COMPUTES])
 def signal_explanation(service: Served, asker: Reader, signal_id: UUID) -> JSONResponse:
     """Why there is this signal: what each strategy asked and found, risk, exposure, sums, prices.
 
@@ -95,7 +96,7 @@ def signal_explanation(service: Served, asker: Reader, signal_id: UUID) -> JSONR
     return JSONResponse({"success": True, "explanation": json_value(found.as_dict())})
 
 
-@router.get("/{signal_id}/chart", response_class=Response, responses=UNKNOWN | PICTURE)
+@router.get("/{signal_id}/chart", response_class=Response, responses=UNKNOWN | PICTURE, dependencies=[COMPUTES])
 def signal_chart(service: Served, asker: Reader, signal_id: UUID) -> Response:
     """A picture of the signal among the bars around it: the one that is kept, else one that is drawn now."""
     with service.database.begin() as conn:
@@ -131,7 +132,7 @@ _ONE_DRAWS = Lock()  # matplotlib's settings are the process's, and each picture
 
 @contextmanager
 def _drawing() -> Iterator[None]:
-    """Let one request draw at a time; the others wait, but not for long: they would keep the threads from all else."""
+    """Let one request draw at a time; the others wait, but not for long."""
     if not _ONE_DRAWS.acquire(timeout=DRAWING_WAIT_S):
         raise TemporaryError(f"other pictures were being drawn for {DRAWING_WAIT_S:.0f} s")
     try:
