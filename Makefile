@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 KILLS ?= 200
+LOAD_HOME ?= build/load
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long browser screenshots chaos check up bench bench-load bench-peers simulate-week sql-page clean
@@ -51,6 +52,9 @@ bench: .venv/development ## every budget of speed and memory, into docs/performa
 
 bench-peers: .venv/development ## the same work by vectorbt and freqtrade, each installed under build/
 	$(BIN)/python -m benchmarks --peers
+
+bench-load: .venv/development ## routes and views with a million signals, at 1, 4 and 16 clients; LOAD_HOME keeps the database
+	$(BIN)/python -m benchmarks.load --home $(LOAD_HOME)
 
 simulate-week: .venv/development ## a week of 5m ticks for 50 symbols, with and without retention: what grows; an hour or more
 	$(BIN)/python -m benchmarks.week
