@@ -22,10 +22,10 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks import report
-from benchmarks.load_market import EXCHANGE, prepare
+from benchmarks.load_market import SYMBOLS, prepare
 from benchmarks.load_questions import Question, routes, views
 from benchmarks.measurement import ROOT, clean_environment
-from benchmarks.stored_market import opened
+from benchmarks.stored_market import EXCHANGE, opened, symbols_of
 from pipeline.storage import server
 from pipeline.storage.server import DATABASE, embedded_server
 
@@ -90,7 +90,12 @@ def serving(home: Path) -> Iterator[tuple[int, psutil.Process]]:
     """`signals api` over the home's database; the port that it answers on, and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    settings = {"SIGNALS_HOME": str(home), "SIGNALS_MARKET__SOURCE": "live", "SIGNALS_MARKET__EXCHANGE": EXCHANGE}
+    settings = {
+        "SIGNALS_HOME": str(home),
+        "SIGNALS_MARKET__SOURCE": "live",
+        "SIGNALS_MARKET__EXCHANGE": EXCHANGE,
+        "SIGNALS_MARKET__SYMBOLS": ",".join(symbols_of(SYMBOLS)),
+    }
     with (
         (home / "api.log").open("w") as log,
         subprocess.Popen(

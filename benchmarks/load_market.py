@@ -234,10 +234,25 @@ CROSS JOIN LATERAL (
   SELECT CAST(:newest AS timestamptz) - n * w.every * interval '1 hour' AS at FROM generate_series(0, 8759 / w.every) n
 ) a
 CROSS JOIN (
-  SELECT jsonb_build_object('symbol', jsonb_agg(jsonb_build_object('group', n, 'outcomes', 5 * n, 'wins', 2 * n,
-    'hit_rate', 0.4, 'mean_return', random(), 'profit_factor', random(), 'p_value', random()))) AS figures
-  FROM generate_series(1, 60) n
+  SELECT jsonb_build_object('symbol', jsonb_agg(g.told), 'component', jsonb_agg(g.told) FILTER (WHERE g.n <= 13))
+    AS figures
+  FROM (
+    SELECT n, jsonb_build_object('group', 'G' || n, 'signals', 6 * n, 'outcomes', 5 * n, 'entered', 5 * n,
+      'wins', 2 * n, 'hit_rate', 0.4, 'mean_return', random(), 'profit_factor', random(), 'p_value', random()) AS told
+    FROM generate_series(1, 60) n
+  ) g
 ) f"""
+
+_CALIBRATIONS = """
+INSERT INTO confidence_calibrations (origin, scope, fitted_as_of, exchange, source_group, strategy, confidence_class,
+  outcomes, wins, kind_outcomes, stated, calibrated)
+SELECT 'live', 'default', date_trunc('day', CAST(:newest AS timestamptz), 'UTC') - d * interval '1 day', :exchange,
+  k.source_group, k.strategy, c, 500, 210, 5000, c / 20.0, 0.42
+FROM generate_series(0, 364) d CROSS JOIN generate_series(10, 18) c
+CROSS JOIN (
+  SELECT DISTINCT source_group, strategy FROM trading_signals
+  WHERE created_at > CAST(:newest AS timestamptz) - interval '7 days'
+) k"""
 
 _STATES = """
 INSERT INTO source_health (source, subject, series_id, status, as_of)
@@ -264,6 +279,7 @@ FILLED: dict[str, tuple[str, ...]] = {
     "candidate_signals": (_CANDIDATES,),
     "risk_decisions": (_DECISIONS,),
     "signal_performance": (_REPORTS,),
+    "confidence_calibrations": (_CALIBRATIONS,),
     "source_health": (_STATES,),
     "watermarks": (_WATERMARKS,),
 }

@@ -20,6 +20,7 @@ from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.requester import OPEN, Identified
+from pipeline.api.sharing import Shared
 from pipeline.api.watching import watching
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
@@ -120,7 +121,7 @@ def build_application(
     app.keys_required = access.keys_required
     app.state.service = service
     app.state.following = following
-    app.state.places = places()
+    app.state.places, app.state.performance = places(), Shared()
     add_error_handlers(app)
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
     app.include_router(stream.router)

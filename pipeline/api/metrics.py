@@ -70,7 +70,7 @@ class _Stored(Collector):
     def collect(self) -> Iterator[Metric]:
         as_of = self._service.clock()
         try:
-            with self._service.database.begin() as conn:
+            with self._service.database.reading() as conn:
                 active, newest = active_counts(conn, as_of), newest_closes(conn)
         except DatabaseUnavailableError:
             yield GaugeMetricFamily("signals_database_up", UP, value=0)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from sqlalchemy import Connection, RowMapping
 
 from pipeline.api.computing import COMPUTES
@@ -43,10 +44,10 @@ PICTURE: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 
-@router.get("/active")
-def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilters, Query()]) -> ActiveAnswer:
+@router.get("/active", response_model=ActiveAnswer)
+def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilters, Query()]) -> Response:
     """Live signals that are active now, strongest first, as `signals list` shows them."""
-    with service.database.begin() as conn:
+    with service.database.reading() as conn:
         exchanges = exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
         wanted = SignalFilter(
             as_of=service.clock(),
@@ -63,17 +64,19 @@ def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilt
         )
         found = active_page(conn, wanted, after=filters.after)
     page = found[: filters.limit]
-    return ActiveAnswer(
-        count=len(page),
-        signals=[ActiveSignal(signal_id=row["id"], **{name: row[name] for name in SHOWN}) for row in page],
-        next_cursor=written(Place.of(page[-1])) if len(found) > len(page) else None,
+    return _sent(
+        ActiveAnswer(
+            count=len(page),
+            signals=[ActiveSignal(signal_id=row["id"], **{name: row[name] for name in SHOWN}) for row in page],
+            next_cursor=written(Place.of(page[-1])) if len(found) > len(page) else None,
+        )
     )
 
 
-@router.get("/{signal_id}", responses=UNKNOWN)
-def signal_detail(service: Served, asker: Reader, signal_id: UUID) -> SignalAnswer:
+@router.get("/{signal_id}", response_model=SignalAnswer, responses=UNKNOWN)
+def signal_detail(service: Served, asker: Reader, signal_id: UUID) -> Response:
     """One signal in full, of whatever status, origin and scope."""
-    return _answer(_stored(service, asker, signal_id))
+    return _sent(_answer(_stored(service, asker, signal_id)))
 
 
 @router.get("/{signal_id}/explain", response_model=ExplanationAnswer, responses=UNKNOWN, dependencies=[COMPUTES])
@@ -99,7 +102,7 @@ def signal_explanation(service: Served, asker: Reader, signal_id: UUID) -> JSONR
 @router.get("/{signal_id}/chart", response_class=Response, responses=UNKNOWN | PICTURE, dependencies=[COMPUTES])
 def signal_chart(service: Served, asker: Reader, signal_id: UUID) -> Response:
     """A picture of the signal among the bars around it: the one that is kept, else one that is drawn now."""
-    with service.database.begin() as conn:
+    with service.database.reading() as conn:
         signal, picture = _of(conn, asker, signal_id), stored_chart(conn, signal_id)
     if picture is None:
         with _drawing():
@@ -142,7 +145,7 @@ def _drawing() -> Iterator[None]:
 
 
 def _stored(service: Service, asker: Requester, signal_id: UUID) -> RowMapping:
-    with service.database.begin() as conn:
+    with service.database.reading() as conn:
         return _of(conn, asker, signal_id)
 
 
@@ -159,6 +162,11 @@ def _refusal(signal: RowMapping, wanted: SignalStatus) -> IllegalTransitionError
         f"signal {signal['id']} is {signal['status']}: only EXECUTED and INVALIDATED can be asked for, not {wanted}"
     )
     return IllegalTransitionError(message, signal["status"])
+
+
+def _sent(answer: BaseModel) -> Response:
+    """An answer as bytes; the framework would take another thread to validate what was validated as it was made."""
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _answer(signal: RowMapping) -> SignalAnswer:

@@ -21,7 +21,7 @@ def watching(metrics: Metrics) -> APIRouter:
     def health(service: Served) -> HealthAnswer:
         """Whether the service works, its versions, and how new the newest candles are; 503 without a database."""
         as_of = service.clock()
-        with service.database.begin() as conn:
+        with service.database.reading() as conn:
             server_version, schema_revision = versions(conn)
             newest = newest_closes(conn)
         return HealthAnswer(

@@ -57,6 +57,15 @@ class Database:
         with _passing_errors(), self.engine.begin() as conn:
             yield conn
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that only reads, without a transaction around its statements.
+
+        Each of them sees what is committed when it begins, as within `begin`, which takes the server two answers more.
+        """
+        with _passing_errors(), self.engine.connect() as conn:
+            yield conn.execution_options(isolation_level="AUTOCOMMIT")
+
     def frame(self, query: Question) -> pd.DataFrame:
         """The rows of ``query`` by Arrow, outside any transaction; see `bulk.Reader.frame`."""
         return self.frames([query])[0]
