@@ -33,8 +33,8 @@ def signal_id(database):
     return number
 
 
-def asked_by(crowd, client, path):
-    return [crowd.submit(httpx.get, f"{client.base_url}{path}", timeout=60) for _ in range(CROWD)]
+def asked_by(crowd, client, path, n_times=CROWD):
+    return [crowd.submit(httpx.get, f"{client.base_url}{path}", timeout=60) for _ in range(n_times)]
 
 
 def statuses(asked):
@@ -68,6 +68,7 @@ def test_reads_are_answered_while_a_crowd_computes(database, signal_id, monkeypa
 def test_a_crowd_that_has_the_time_is_served_in_full_and_leaves_every_place_free(database, signal_id, monkeypatch):
     monkeypatch.setattr(computing, "WAIT_S", 50.0)
     with an_api(database) as client, ThreadPoolExecutor(CROWD) as crowd:
-        for number, status in ((signal_id, 200), (uuid4(), 404), ("no-id", 422), (signal_id, 200)):
-            asked = asked_by(crowd, client, f"{SIGNALS}/{number}/explain")
-            assert statuses(asked) == {status: CROWD}
+        for number, status, n_times in ((signal_id, 200, 5), (uuid4(), 404, CROWD), ("no-id", 422, CROWD)):
+            asked = asked_by(crowd, client, f"{SIGNALS}/{number}/explain", n_times)
+            assert statuses(asked) == {status: n_times}
+        assert client.get(f"{SIGNALS}/{signal_id}/explain").status_code == 200
