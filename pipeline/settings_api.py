@@ -1,4 +1,4 @@
-"""The section ``[api]``: where the REST API answers, who may reach the REST API by which names, how often, and how slowly."""
+"""The section ``[api]``: where the REST API answers, who may reach it by which names, how often, and how slowly."""
 
 import re
 from typing import Annotated

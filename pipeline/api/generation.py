@@ -1,27 +1,24 @@
 """The route that makes signals when it is asked: of the newest stored bars, as the request says."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from pipeline.api.computing import COMPUTES
 from pipeline.api.dependencies import Served
 from pipeline.api.idempotency import REPLAYED, answered_once
 from pipeline.api.parameters import GenerationRequest, IdempotencyKey
 from pipeline.api.payloads import ErrorAnswer, Evaluation, GeneratedSignal, GenerationAnswer
-from pipeline.domain.errors import TemporaryError
+from pipeline.api.requester import Generator
 from pipeline.domain.timeframe import Timeframe
 from pipeline.requesting import Requested, signals_on_request
 from pipeline.storage.queries import detail
 
-WAIT_S = 5.0
-ANYBODY = "anybody"  # who asks on a loopback address, as long as there are no keys
+HOUSE_KEYS = "house"  # the Idempotency-Keys of whoever asks without a key of a user
 OF_A_KEY: dict[int | str, dict[str, Any]] = {
     200: {
         "headers": {
@@ -34,9 +31,10 @@ OF_A_KEY: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 
-@router.post("", response_model=GenerationAnswer, responses=OF_A_KEY)
+@router.post("", response_model=GenerationAnswer, responses=OF_A_KEY, dependencies=[COMPUTES])
 def generate_signals(
     service: Served,
+    asker: Generator,
     asked: Annotated[GenerationRequest, Body()],
     idempotency_key: Annotated[
         IdempotencyKey | None, Header(description="a word of your own; with it a repeated request is answered once")
@@ -51,26 +49,14 @@ def generate_signals(
     wanted = asked.wanted
 
     def work(conn: Connection) -> str:
-        found = signals_on_request(service.database, conn, service.settings, wanted, as_of=service.clock())
+        found = signals_on_request(
+            service.database, conn, service.settings, wanted, as_of=service.clock(), user_id=asker.user_id
+        )
         return _answer(found, wanted.timeframe).model_dump_json()
 
     request = json.dumps([router.prefix, asdict(wanted)])
-    with _one_of_few():
-        return answered_once(service.database, ANYBODY, idempotency_key, request, work)
-
-
-_FEW_WORK = BoundedSemaphore(2)  # each takes a processor, and holds a connection of the many that others need
-
-
-@contextmanager
-def _one_of_few() -> Iterator[None]:
-    """Let few requests work at a time; the others wait, but not for long: they would keep the threads from all else."""
-    if not _FEW_WORK.acquire(timeout=WAIT_S):
-        raise TemporaryError(f"other requests for signals were being answered for {WAIT_S:.0f} s")
-    try:
-        yield
-    finally:
-        _FEW_WORK.release()
+    whose = HOUSE_KEYS if asker.user_id is None else str(asker.user_id)
+    return answered_once(service.database, whose, idempotency_key, request, work)
 
 
 def _answer(found: Requested, timeframe: Timeframe) -> GenerationAnswer:

@@ -41,7 +41,7 @@ def answered_once(
             return _json(work(conn).encode())
         name, digest = _bare(key), hashlib.sha256(request.encode()).hexdigest()
         if not claim(conn, requester, name):
-            raise KeyInUseError(f"a request of {requester} with the same key is being answered")
+            raise KeyInUseError("a request with the same Idempotency-Key is being answered")
         first = first_answer(conn, requester, name)
         if first is not None and first.request_digest != digest:
             raise KeyReusedError("this Idempotency-Key came with another request before; a new request needs a new key")

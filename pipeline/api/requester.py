@@ -3,8 +3,8 @@
 `Identified` stands before all routes: it finds out who asks, and counts. A route says with `needs` which scope it asks
 for, and is given the `Requester`:
 
-    @router.post("")
-    def generate(service: Served, asker: Annotated[Requester, needs(Scope.GENERATE)]) -> ...
+    @router.get("/{signal_id}")
+    def signal_detail(service: Served, asker: Annotated[Requester, needs(Scope.READ)], signal_id: UUID) -> ...
 """
 
 import re
@@ -47,6 +47,10 @@ class Requester:
     name: str | None  # of the key
     scopes: frozenset[Scope]
 
+    def may_see(self, owner: UUID | None) -> bool:
+        """Whether signals of a user, or of the house (None), are there for them."""
+        return self.user_id is None or owner is None or owner == self.user_id
+
     @property
     def actor(self) -> str:
         """What events have of them."""
@@ -87,6 +91,7 @@ def needs(scope: Scope) -> Any:
 
 
 Reader = Annotated[Requester, needs(Scope.READ)]
+Generator = Annotated[Requester, needs(Scope.GENERATE)]
 Executor = Annotated[Requester, needs(Scope.EXECUTE)]
 
 

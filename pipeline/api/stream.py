@@ -18,6 +18,7 @@ from pipeline.api.examples import EVENT_EXAMPLE
 from pipeline.api.following import Following
 from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
+from pipeline.api.requester import Reader
 from pipeline.api.stream_payloads import StreamEnd
 from pipeline.domain.errors import DatabaseUnavailableError
 from pipeline.storage.changes import Change, Mark
@@ -68,6 +69,7 @@ class EventStream(StreamingResponse):
 @router.get("/stream", response_class=StreamingResponse, responses=STREAM)
 async def signal_stream(
     following: Followed,
+    asker: Reader,
     filters: Annotated[StreamFilters, Query()],
     last_event_id: Annotated[
         StreamCursor | None, Header(description="where a stream broke off; before `after`")
@@ -76,7 +78,7 @@ async def signal_stream(
     """Every change of live signals from now on, or from a cursor on: new ones, and how they end.
 
     Server-sent events. Each event `signal` has a `SignalChange` as its data and a cursor as its id; whoever comes back
-    with the last id is told of every change since, once and in order.
+    with the last id is told of every change since, once and in order. A key is looked at when a stream begins.
     """
     following.admit()
     cursor = last_event_id or filters.after
@@ -88,7 +90,12 @@ async def signal_stream(
         if not await following.knows(begin):
             raise UnknownChangeError
     until = newest.number if filters.until_caught_up else None
-    return EventStream(_told(following, begin, until, filters.lets_through()), following)
+    lets_through = filters.lets_through()
+
+    def is_wanted(change: Change, exchanges: Collection[str]) -> bool:
+        return asker.may_see(change.signal["user_id"]) and lets_through(change, exchanges)
+
+    return EventStream(_told(following, begin, until, is_wanted), following)
 
 
 async def _told(
