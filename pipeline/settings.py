@@ -92,7 +92,6 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     texts: TextSettings = TextSettings()
     sentiment: SentimentSettings = SentimentSettings()
-    api: ApiSettings = ApiSettings()
 
     @field_validator("indicators", mode="before")
     @classmethod

@@ -88,7 +88,7 @@ def read_changes(database: Database, after: int, limit: int) -> list[Change]:
             status=SignalStatus(row["change"]),
             at=row["at"],
             reason=row["reason"],
-            signal=row,
+            signal=dict(row),
         )
         for row in rows
     ]
