@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.types import Send
 
-from pipeline.api.cursor import read_mark, written_mark
+from pipeline.api.cursor import MARK_PATTERN, read_mark, written_mark
 from pipeline.api.dependencies import Followed
 from pipeline.api.errors import UnknownChangeError
 from pipeline.api.examples import EVENT_EXAMPLE
@@ -27,9 +27,19 @@ LOG = logging.getLogger("pipeline.api")
 HEARTBEAT_S = 15.0
 RETRY_MS = 2_000
 SEND_TIMEOUT_S = 30.0  # for a client to take what it was sent
+EVENT = {
+    "type": "object",
+    "description": "one event; where it only has an id, that is where the stream stands",
+    "properties": {
+        "event": {"type": "string", "enum": ["signal", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string", "pattern": MARK_PATTERN},
+        "retry": {"type": "integer", "description": "ms"},
+    },
+}
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}},
+        "content": {"text/event-stream": {"schema": EVENT, "example": EVENT_EXAMPLE}},
         "description": "events `signal`, each with a `SignalChange`, until the client leaves; `end` with a `StreamEnd`",
     },
     410: {"model": ErrorAnswer, "description": "the cursor is of another database, or of this one before a restore"},
