@@ -155,6 +155,7 @@ def test_up_says_when_the_schedules_run_next(up):
 
 @pytest.mark.long
 def test_kill_9_of_the_database_during_a_run_loses_nothing_that_was_stored(up):
+    assert up.wait_for(up.materialize(yesterday())) == "SUCCESS"
     before = up.rows("SELECT id, recorded_at FROM trading_signals WHERE created_at < current_date ORDER BY id")
     explanation = f"{up.service.api_url}{SIGNALS}/{before[0][0]}/explain"
     assert httpx.get(explanation, timeout=60).status_code == 200
