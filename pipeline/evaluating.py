@@ -6,11 +6,11 @@ A part of `pipeline.requesting`. Reasons are in the words of `risk_decisions`, `
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
 
+from pipeline.domain.evaluation import Outcome
 from pipeline.domain.model import ModelKind
 from pipeline.domain.signal import Source
 from pipeline.domain.status import SignalStatus
@@ -20,18 +20,6 @@ from pipeline.market.health import HealthStatus, SeriesState
 from pipeline.storage.health import series_states
 from pipeline.storage.queries import silent_models
 from pipeline.storage.requests import NewestBar
-
-
-class Outcome(StrEnum):
-    """What came of one symbol; the first four are the words of `signals explain`."""
-
-    SIGNAL = "signal"
-    DROPPED = "dropped"
-    SILENCED = "silenced"
-    NO_ADVICE = "no_advice"
-    ENDED = "ended"  # there was a signal, and it is void by now
-    NOT_COMPUTED = "not_computed"  # candles are stored, indicators are not
-    UNKNOWN = "unknown"  # no candles are stored, or those of several exchanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

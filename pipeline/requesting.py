@@ -18,10 +18,11 @@ from sqlalchemy import RowMapping
 from pipeline import __version__
 from pipeline.aggregation import StrategyPreference
 from pipeline.domain.errors import DataContractError
+from pipeline.domain.evaluation import Outcome
 from pipeline.domain.signal import REQUESTED, Origin, Signal, Source
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
-from pipeline.evaluating import Evaluation, Outcome, evaluations_of, stands
+from pipeline.evaluating import Evaluation, evaluations_of, stands
 from pipeline.generation import Decision, Rules, finish, judge
 from pipeline.risk.profile import RiskLevel, RiskProfile, at_level
 from pipeline.settings import Settings

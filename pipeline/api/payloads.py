@@ -10,10 +10,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from pipeline.domain.access import Scope
+from pipeline.domain.evaluation import Outcome
 from pipeline.domain.signal import SignalType
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
-from pipeline.evaluating import Outcome
 
 
 class FieldError(BaseModel):

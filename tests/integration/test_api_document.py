@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from pipeline.domain.access import Scope
 from tests.support.api import SIGNALS, a_key, an_api, showing
 from tests.support.candle_rows import START
 from tests.support.chain import store_block, tick
@@ -22,7 +21,6 @@ from tests.support.lifecycle import a_life, store
 from tests.support.market import random_walk
 
 N_CASES = int(os.environ.get("API_CASES", "15"))
-UNLIMITED = {f"api.{scope}_per_minute": 0 for scope in Scope}
 STREAM = f"{SIGNALS}/stream"
 CLOSE = START + timedelta(hours=90)
 
@@ -40,7 +38,7 @@ def document(request, postgres_server, migrated_template):
         life = {"created_at": CLOSE, "expires_at": CLOSE + timedelta(hours=9)}
         (known,) = store(database, [a_life(a_series_of(database), **life)])
         shown = showing(a_key(database, at=CLOSE)) if has_keys else {}
-        settings = {**UNLIMITED, "api.require_keys": has_keys}
+        settings = {"api.require_keys": has_keys}
         with an_api(database, at=CLOSE + timedelta(minutes=5), settings=settings) as client:
             yield schemathesis.openapi.from_url(f"{client.base_url}/openapi.json", headers=shown), known, shown
 

@@ -21,6 +21,8 @@ NEWEST = START + 100 * HOUR
 ROUTES = {
     ("get", f"{SIGNALS}/active"),
     ("get", f"{SIGNALS}/performance"),
+    ("get", f"{SIGNALS}/stream"),
+    ("post", SIGNALS),
     ("get", f"{SIGNALS}/{{signal_id}}"),
     ("get", f"{SIGNALS}/{{signal_id}}/explain"),
     ("get", f"{SIGNALS}/{{signal_id}}/chart"),

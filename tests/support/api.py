@@ -18,6 +18,7 @@ from pipeline.storage.keys import free_name, make_key
 from pipeline.storage.users import add_user, user_of
 
 SIGNALS = "/api/v1/ai/trading-signals"
+UNLIMITED = {f"api.{scope}_per_minute": 0 for scope in Scope}
 KEYS = {"api.require_keys": True}  # settings of a server that asks for keys as one does that others can reach
 
 
@@ -25,9 +26,13 @@ KEYS = {"api.require_keys": True}  # settings of a server that asks for keys as 
 def an_api(
     database: Database, *, at: datetime | None = None, settings: dict[str, Any] | None = None
 ) -> Iterator[httpx.Client]:
-    """A client of a server that answers from ``database``; its clock stands still at ``at``, if given."""
+    """A client of a server that answers from ``database``; its clock stands still at ``at``, if given.
+
+    It allows as many requests as there are, unless ``settings`` say otherwise.
+    """
     clock: Callable[[], datetime] = (lambda: datetime.now(UTC)) if at is None else (lambda: at)
-    app = build_application(database, load_settings({"market.source": "files", **(settings or {})}), clock=clock)
+    values = {"market.source": "files", **UNLIMITED, **(settings or {})}
+    app = build_application(database, load_settings(values), clock=clock)
     is_ready = threading.Event()
     with listen("127.0.0.1", 0) as listener:
         server = Server(app, url_of(listener), lambda url: is_ready.set())
