@@ -165,7 +165,7 @@ def test_the_help_of_a_command_teaches_with_an_example(signals, name):
 def test_the_summaries_of_commands_are_short_enough_to_stand_on_their_line(signals, name):
     summaries = signals(*name.split(), "--help").out.split("Commands:\n")[1].splitlines()
     assert len(summaries) > 0
-    assert [line for line in summaries if line.endswith("...") or not re.match(r"  \w+ +[A-Z]", line)] == []
+    assert [line for line in summaries if line.endswith("...") or not re.match(r"  [\w-]+ +[A-Z]", line)] == []
 
 
 def test_the_help_of_the_list_says_the_order_of_both_lists(signals):
