@@ -38,7 +38,8 @@ def prepare(database: Database, n_signals: int, n_candles: int) -> bool:
         "rules": OutcomeRules().name,
     }
     has_candles = _stored(database, "candles") == given["bars"] * SYMBOLS
-    if has_candles and _stored(database, "trading_signals") == n_signals and _is_fresh(database):
+    is_whole = _stored(database, LAST) > 0 and _stored(database, "trading_signals") == n_signals
+    if has_candles and is_whole and _is_fresh(database):
         return False
     emptied = [name for name in FILLED if name not in MARKET or not has_candles]
     _run(database, f"TRUNCATE {', '.join(emptied)} RESTART IDENTITY CASCADE")
@@ -283,4 +284,5 @@ FILLED: dict[str, tuple[str, ...]] = {
     "source_health": (_STATES,),
     "watermarks": (_WATERMARKS,),
 }
+LAST = next(reversed(FILLED))  # has rows where nothing was broken off
 MARKET = frozenset({"series", "candles"})  # keep their age: making them takes longest, and no answer says how old
