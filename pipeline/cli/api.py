@@ -19,8 +19,8 @@ def api_command(host: str, port: int | None) -> None:
     """Serve the REST API until Ctrl-C.
 
     It comes without the Dagster UI; `signals up` serves both. Signals, why they are there, their pictures, how they
-    did, and what became of them, for bots and pages; beside them /health and /metrics. /docs shows every route and tries
-    them out. Requests and errors are logged to stderr.
+    did, and what became of them, for bots and pages; beside them /health and /metrics. /docs shows every route and
+    tries them out. Requests and errors are logged to stderr.
 
     On a loopback address only this machine reaches it, and needs no key. On any other every request but /health needs
     one (`signals keys`), and a proxy should stand before it for TLS.
