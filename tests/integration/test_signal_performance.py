@@ -20,6 +20,7 @@ from pipeline.storage.performance import executed_counts, store_performance
 from tests.support.candle_rows import START
 from tests.support.chain import FILES
 from tests.support.database import a_series_of, a_stored_signal
+from tests.support.outcomes_stored import NO_ENTRY, a_stored_outcome
 
 AS_OF = START + timedelta(days=30)
 WEEK = window_of("7d", AS_OF, exchange="binance")
@@ -167,45 +168,11 @@ def test_f63_the_whole_report_of_a_window_without_outcomes_has_the_full_shape(da
     assert (found.reliability.empty, len(found.closes), found.equity[ALL].size) == (True, 0, 0)
 
 
-def outcome_of(number, at, **changes):
-    """What following a stored signal brought; a tenth of a per cent."""
-    judged = {
-        "signal_id": number,
-        "horizon": "expiry",
-        "series_id": 1,
-        "candle_close_at": at,
-        "signal_type": "BUY",
-        "strategy": "SMA_CROSSOVER",
-        "strategies": ["SMA_CROSSOVER"],
-        "source_group": "technical",
-        "confidence": 0.65,
-        "origin": "live",
-        "scope": "default",
-        "profile": "house",
-        "exit_reason": "horizon",
-        "bars_held": 1,
-        "resolved_at": at + timedelta(hours=1),
-        "net_return": 0.001,
-        "r_multiple": 0.05,
-        "ladder_return": 0.002,
-        "long_return": 0.003,
-        "targets_reached": 0,
-        "is_ambiguous": False,
-        "rules": "next_open fee=10bp slippage=2bp",
-    }
-    return judged | changes
-
-
-NO_ENTRY = {"exit_reason": "no_entry", "bars_held": 0} | dict.fromkeys(
-    ("net_return", "r_multiple", "ladder_return", "long_return")
-)
-
-
 def judged(database: Database, *changes):
     ids = store(database, *[EXPIRED] * len(changes))
     with database.begin() as conn:
         for hour, (number, change) in enumerate(zip(ids, changes, strict=True)):
-            row = outcome_of(number, MIDDLE + timedelta(hours=hour), **change)
+            row = a_stored_outcome(number, 1, MIDDLE + timedelta(hours=hour), **change)
             conn.execute(sa.insert(tables.signal_outcomes).values(row))
 
 
