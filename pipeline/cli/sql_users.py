@@ -78,6 +78,4 @@ def remove_sql_user(name: str) -> None:
     """
     with open_database(load_settings()) as database, database.begin() as conn:
         is_gone = remove_login(conn, name)
-    click.echo(
-        f"{name} is removed" if is_gone else f"{name} is shut out; it has rights elsewhere on the server and stays"
-    )
+    click.echo(f"{name} is removed" if is_gone else f"{name} is shut out here; it stays where it has other rights")
