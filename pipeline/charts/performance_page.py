@@ -26,7 +26,7 @@ p {{ margin: 0.3em 0; max-width: {FINE.width}px; }}
 .lead {{ font-size: 1.12em; margin: 0.8em 0; }}
 .wide {{ overflow-x: auto; margin: 0.5em 0; }}
 table {{ border-collapse: collapse; font-size: 0.87em; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: 4px 10px 4px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid #ececec; }}
+th, td {{ padding: 4px 9px 4px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid #ececec; }}
 th {{ color: #6a6a6a; font-weight: normal; }}
 .text {{ text-align: left; }}
 .facts td:last-child {{ text-align: left; white-space: normal; color: #6a6a6a; }}
