@@ -13,7 +13,7 @@ from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
 
 EVERY_EXCHANGE = "all"  # instead of the name of one
 FEBRUARY = 2
-FIRST_YEAR, LAST_YEAR = 1970, 2199  # further off a window has no day before or after it
+FIRST_YEAR, LAST_YEAR = 1970, 9998  # further off, a window has no day before or after it
 WRITTEN_DAY = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)\s*")
 
 

@@ -66,7 +66,8 @@ def asked(postgres_server, migrated_template):
             )  # fmt: skip
             conn.execute(
                 sa.insert(tables.confidence_calibrations).values(
-                    origin="live", scope="default", fitted_as_of=now, exchange="binance", source_group="technical",
+                    origin="live", scope="default", fitted_as_of=now, exchange="binance", timeframe="1h",
+                    profile="house", source_group="technical",
                     strategy="SMA_CROSSOVER", confidence_class=13, outcomes=9, wins=3, kind_outcomes=9, stated=0.65,
                 )
             )  # fmt: skip

@@ -158,7 +158,7 @@ def test_the_rules_of_an_entry_at_the_close_stand_beside_the_others(market):
 def test_a_window_weighs_its_days_by_their_entries(market):
     refresh(market, END)
     found = read_random_means(market, "next_open fee=10bp slippage=2bp stop=1.5atr", "4_bars", FIRST + 5 * HOUR, LAST)
-    table = stored(market).reset_index().query("horizon == '4_bars' and day_at < @LAST")
+    table = stored(market).reset_index().query("horizon == '4_bars' and day_at <= @LAST")
     for (_, kind), of_side in table.groupby(["symbol", "signal_type"]):
         mean = np.average(of_side["net_return"], weights=of_side["n_entries"])
         assert ((found["is_buy"] == (kind == "BUY")) & np.isclose(found["net_return"], mean, rtol=1e-12)).sum() == 1

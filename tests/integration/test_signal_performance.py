@@ -231,11 +231,12 @@ def test_a_report_is_of_its_window_origin_scope_and_horizon(database):
     assert report(database, load_settings(FILES), other).overall["mean_return"] == pytest.approx(0.9)
 
 
-def test_what_random_entries_brought_is_weighed_by_their_number_and_taken_from_the_return(database):
+def test_what_random_entries_brought_from_the_first_advice_to_the_last_is_weighed_by_their_number(database):
     judged(database, *[{"net_return": gain} for gain in (0.01, -0.02, 0.03)])
+    store(database, EXPIRED | {"created_at": MIDDLE + timedelta(days=1)})
     settings = load_settings(FILES)
     with database.begin() as conn:
-        for day, (n, mean) in enumerate([(24, 0.001), (6, -0.004)]):
+        for day, (n, mean) in enumerate([(24, 0.001), (6, -0.004), (24, 1.0)]):
             row = {
                 "series_id": 1,
                 "day_at": (MIDDLE + timedelta(days=day)).replace(hour=0),

@@ -125,6 +125,8 @@ def test_reliability_is_of_the_newest_live_fit_with_wilsons_interval(database):
         "origin": "live",
         "scope": "default",
         "exchange": "binance",
+        "timeframe": "1h",
+        "profile": "house",
         "source_group": "technical",
         "strategy": "SMA_CROSSOVER",
         "confidence_class": 13,

@@ -29,7 +29,7 @@ def test_a_day_is_its_naive_midnight(text, day):
         ("2023-02-29", "was '2023-02-29': February 2023 has 28 days"),
         ("2024-06-00", "was '2024-06-00': June has 30 days"),
         ("2024-13-01", "was '2024-13-01': there is no month 13"),
-        ("0000-01-01", "was '0000-01-01': years begin with 0001"),
+        ("0000-01-01", "was '0000-01-01': years go from 1970 to 9998"),
         ("2024-06-30T12:00", "must be a day like 2024-06-30, was '2024-06-30T12:00'"),
         ("30.06.2024", "must be a day like 2024-06-30, was '30.06.2024'"),
         ("2024-06-301", "must be a day like 2024-06-30, was '2024-06-301'"),

@@ -26,7 +26,7 @@ class Version:
 
 
 VERSIONS: tuple[Version, ...] = (
-    Version(1, "The first contract: the views below, `execute_signal` and `invalidate_signal`.", "d5c2d2b987d10bcd"),
+    Version(1, "The first contract: the views below, `execute_signal` and `invalidate_signal`.", "ebe9cbb22fd5102d"),
 )
 
 

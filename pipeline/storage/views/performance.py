@@ -5,6 +5,7 @@ with a thousand. `source_days` is kept by triggers (`storage.outcome_days`), the
 """
 
 from pipeline.outcomes.rules import EXPIRY
+from pipeline.performance.calibration import KIND
 from pipeline.performance.intervals import Z_95
 from pipeline.performance.reliability import WIDTH
 from pipeline.performance.statistics import FIGURES
@@ -92,11 +93,11 @@ def _confidence_reliability() -> View:
     reach = f"sqrt(({share} * (1 - {share}) + {spread} / 4) * {spread}) / (1 + {spread})"
     return View(
         "v_confidence_reliability",
-        "What live signals of each class of confidence stated, and how many of them won, of each source and strategy; "
-        "by the newest fit of calibrated confidence (confidence_calibrations), made each midnight from a year of "
-        "outcomes",
+        "What live signals of each class of confidence stated, and how many of them won, of each timeframe, "
+        "profile, source and strategy; by the newest fit of calibrated confidence (confidence_calibrations), made "
+        "each midnight from a year of outcomes",
         {
-            **{name: stored[name] for name in ("exchange", "source_group", "strategy")},
+            **{name: stored[name] for name in KIND},
             "confidence_from": "stated confidence from here",
             "confidence_to": "up to here, which belongs to the next class, 1 to this one",
             "outcomes": stored["outcomes"],
@@ -108,7 +109,7 @@ def _confidence_reliability() -> View:
             "calibrated": "what a signal of the class is given as calibrated confidence; NULL while outcomes are few",
             "fitted_as_of": stored["fitted_as_of"],
         },
-        f"""SELECT c.exchange, c.source_group, c.strategy, round(c.confidence_class * {WIDTH}, 2)::float8,
+        f"""SELECT {", ".join(f"c.{name}" for name in KIND)}, round(c.confidence_class * {WIDTH}, 2)::float8,
   round((c.confidence_class + 1) * {WIDTH}, 2)::float8, c.outcomes, c.wins, c.stated, {share},
   greatest({centre} - {reach}, 0), least({centre} + {reach}, 1), c.calibrated, c.fitted_as_of
 FROM confidence_calibrations c
