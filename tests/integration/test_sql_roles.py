@@ -13,6 +13,7 @@ from pipeline.storage.database import Database
 from pipeline.storage.roles import BOT, READER, lacking, secure, statements_for_another
 from pipeline.storage.schema import migrate
 from pipeline.storage.server import DAGSTER_DATABASE
+from pipeline.storage.server_access import create_missing
 from pipeline.storage.sql_logins import add_login, address_of
 from pipeline.storage.views import VIEWS
 from tests.support.lifecycle import around_now, events_of, plain, status_of, stored
@@ -184,6 +185,7 @@ def test_a_bot_meets_the_same_state_machine(database, bot):
 
 
 def test_neither_enters_dagsters_database_nor_another_of_ours(database, postgres_server, migrated_template):
+    create_missing(postgres_server, (DAGSTER_DATABASE,))  # another test may have taken it away
     other = Database(fresh_database(postgres_server, migrated_template))
     try:
         migrate(other)
