@@ -176,6 +176,15 @@ def test_an_execution_in_the_future_is_refused_but_for_clocks_that_differ(databa
     assert [status_of(database, number) for number in (first, second)] == ["ACTIVE", "EXECUTED"]
 
 
+def test_f61_nobody_says_that_a_signal_has_expired_before_it_has(database):
+    (number,) = stored(database, **around_now())
+
+    with plain(database) as conn, pytest.raises(psycopg.errors.CheckViolation, match="has not expired yet"):
+        conn.execute("UPDATE trading_signals SET status = 'EXPIRED' WHERE id = %s", [number])
+
+    assert (status_of(database, number), events_of(database, number)) == ("ACTIVE", [])
+
+
 def test_an_invalidation_has_a_reason_and_plain_sql_is_told_how_to_give_one(database):
     first, second, third = stored(database, 3)
     update = "UPDATE trading_signals SET status = 'INVALIDATED' WHERE id = %s"
