@@ -30,6 +30,7 @@ from pipeline.storage import server
 from pipeline.storage.server import DATABASE, embedded_server
 
 WARM_UP_S = 0.7
+UNLIMITED = {f"SIGNALS_API__{scope}_PER_MINUTE": "0" for scope in ("READ", "GENERATE", "EXECUTE")}
 API = "from pipeline.cli import main; main()"
 START_TIMEOUT_S = 60.0
 
@@ -101,7 +102,7 @@ def serving(home: Path) -> Iterator[tuple[int, psutil.Process]]:
         subprocess.Popen(
             [sys.executable, "-c", API, "api", "--port", str(port)],
             cwd=home,
-            env={**clean_environment(), **settings},
+            env={**clean_environment(), **settings, **UNLIMITED},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

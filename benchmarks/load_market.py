@@ -245,13 +245,13 @@ CROSS JOIN (
 ) f"""
 
 _CALIBRATIONS = """
-INSERT INTO confidence_calibrations (origin, scope, fitted_as_of, exchange, source_group, strategy, confidence_class,
-  outcomes, wins, kind_outcomes, stated, calibrated)
+INSERT INTO confidence_calibrations (origin, scope, fitted_as_of, exchange, timeframe, profile, source_group, strategy,
+  confidence_class, outcomes, wins, kind_outcomes, stated, calibrated)
 SELECT 'live', 'default', date_trunc('day', CAST(:newest AS timestamptz), 'UTC') - d * interval '1 day', :exchange,
-  k.source_group, k.strategy, c, 500, 210, 5000, c / 20.0, 0.42
+  k.timeframe, k.profile, k.source_group, k.strategy, c, 500, 210, 5000, c / 20.0, 0.42
 FROM generate_series(0, 364) d CROSS JOIN generate_series(10, 18) c
 CROSS JOIN (
-  SELECT DISTINCT source_group, strategy FROM trading_signals
+  SELECT DISTINCT timeframe, profile, source_group, strategy FROM trading_signals
   WHERE created_at > CAST(:newest AS timestamptz) - interval '7 days'
 ) k"""
 
