@@ -15,14 +15,13 @@ from pipeline.contracts.blocks import TIME_UNIT
 from pipeline.contracts.outcomes import ConfidenceCalibrations
 from pipeline.contracts.validation import hold_to
 from pipeline.domain.signal import Origin
-from pipeline.domain.timeframe import RESOLUTION
+from pipeline.domain.timeframe import RESOLUTION, midnight_before
 from pipeline.performance.calibration import (
     FITTED_AFTER,
     KIND,
     CalibrationRules,
     Resolved,
     fit,
-    midnight_before,
     midnights,
 )
 from pipeline.storage.calibrations import (

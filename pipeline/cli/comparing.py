@@ -10,7 +10,7 @@ from pipeline.cli.display import Column, instant, remark, share, show_table
 from pipeline.cli.parameters import DAY
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
-from pipeline.domain.timeframe import RESOLUTION
+from pipeline.domain.timeframe import RESOLUTION, midnight_before
 from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 from pipeline.storage.comparison import SignalSet, StrategyDifference, differences, examples, signal_set, stage_sets
@@ -71,8 +71,8 @@ def _common(
     one: SignalSet, other: SignalSet, first_day: datetime | None, last_day: datetime | None
 ) -> tuple[datetime, datetime]:
     """The first and the last instant of the days that both sets cover, as far as they are wanted."""
-    begin = max(_midnight(each.first_close_at) for each in (one, other))
-    end = min(_midnight(each.last_close_at) for each in (one, other)) + timedelta(days=1) - RESOLUTION
+    begin = max(midnight_before(each.first_close_at) for each in (one, other))
+    end = min(midnight_before(each.last_close_at) for each in (one, other)) + timedelta(days=1) - RESOLUTION
     if first_day is not None:
         begin = max(begin, first_day.replace(tzinfo=UTC))
     if last_day is not None:
@@ -84,10 +84,6 @@ def _common(
         )
         raise DataContractError(f"the days must be some of which both sets have signals: {covered}")
     return begin, end
-
-
-def _midnight(instant: datetime) -> datetime:
-    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _show_counts(found: Sequence[StrategyDifference], first: str, second: str) -> None:

@@ -12,7 +12,7 @@ from pipeline.cli.ingesting import show_texts
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin, Source
-from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.timeframe import Timeframe, midnight_before
 from pipeline.run_tags import AS_OF, CHAIN_JOB, FETCH, TEXT_JOB, TRAINING_JOB, pass_tags, range_tags
 from pipeline.settings import load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE, SIMULATED_SYMBOLS
@@ -96,7 +96,7 @@ def demo_command(exchange_url: str | None) -> None:
             "7/7 replaying these days with lower thresholds for models and texts, under a name of their own, to see "
             "all three sources agree"
         )
-        start = (now - timedelta(days=DEMO_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+        start = midnight_before(now - timedelta(days=DEMO_DAYS))
         replay(database, load_settings(changes | TALKATIVE), exchange, TALKATIVE_NAME, start, now, now)
         with database.begin() as conn:
             recent = SignalFilter(as_of=now, exchanges=(exchange,), origin=Origin.REPLAY, has_ended=True, limit=200)

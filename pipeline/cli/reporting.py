@@ -16,7 +16,7 @@ from pipeline.cli.parameters import DAY
 from pipeline.cli.session import open_database
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
-from pipeline.domain.timeframe import RESOLUTION
+from pipeline.domain.timeframe import RESOLUTION, midnight_before
 from pipeline.json_values import json_text
 from pipeline.outcomes.rules import EXPIRY
 from pipeline.settings import load_settings
@@ -143,7 +143,7 @@ def _window(
 
 
 def _midnight(instant: datetime) -> datetime:
-    return instant.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
+    return midnight_before(instant).replace(tzinfo=UTC)
 
 
 def _show(performance: "Performance") -> None:

@@ -107,6 +107,11 @@ def parse_timeframe(text: str) -> Timeframe:
         raise DataContractError(f"timeframe must be one of {choices}, was {text!r}") from None
 
 
+def midnight_before(at: datetime) -> datetime:
+    """The midnight that the day of an instant began with, in the instant's own zone."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def parse_instant(text: str) -> datetime:
     """The UTC instant that ISO 8601 ``text`` means; without an offset it is UTC, a day alone is its midnight."""
     try:

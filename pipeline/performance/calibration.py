@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.domain.timeframe import midnight_before
 from pipeline.performance.ranking import Codes, Floats
 from pipeline.performance.reliability import N_CLASSES, classes
 
@@ -45,11 +46,6 @@ def insufficient(n: int, needed: int) -> str:
 def fitted_at(close_at: datetime) -> datetime:
     """As of when the fit was made that a bar's signals are given: the newest one that is effective at its close."""
     return midnight_before(close_at - EFFECTIVE_AFTER)
-
-
-def midnight_before(at: datetime) -> datetime:
-    """The UTC midnight that a day began with."""
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def midnights(first: datetime, last: datetime) -> list[datetime]:

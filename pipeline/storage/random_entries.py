@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 import sqlalchemy as sa
 
+from pipeline.domain.timeframe import midnight_before
 from pipeline.storage import tables
 from pipeline.storage.bulk import bulk_upsert, typed
 from pipeline.storage.database import Database
@@ -48,7 +49,7 @@ WHERE s.series_id = ANY(:ids) AND d.day_at <= n.close_at
     AND r.computed_to >= least(n.close_at, d.day_at + interval '1 day' + make_interval(secs => s.bar_seconds) * :over))
 ORDER BY d.day_at, s.series_id"""
     )
-    first, last = (each.replace(hour=0, minute=0, second=0, microsecond=0) for each in window)
+    first, last = (midnight_before(each) for each in window)
     given = {"ids": group.ids, "rules": rules, "over": longest + 1, "first": first, "last": last, "as_of": as_of}
     return [OpenDay(*row) for row in conn.execute(query, given)]
 
@@ -76,7 +77,7 @@ def read_random_means(database: Database, rules: str, horizon: str, start: datet
         .where(
             t.rules == rules,
             t.horizon == horizon,
-            t.day_at >= start.replace(hour=0, minute=0, second=0, microsecond=0),
+            t.day_at >= midnight_before(start),
             t.day_at <= end,
         )
         .group_by(t.series_id, t.signal_type)
