@@ -14,43 +14,30 @@ from pipeline.risk.profile import RiskProfile
 from pipeline.settings import load_settings
 from pipeline.storage import requests, tables
 from pipeline.storage.accounts import write_position, write_profile
-from pipeline.storage.database import Database
 from pipeline.storage.transitions import expire
-from tests.support.api import SIGNALS, an_api, refused, wrong_fields
+from tests.support.api import SIGNALS, an_api, refused
 from tests.support.chain import FILES, rows, tick
-from tests.support.database import a_copy_of
 from tests.support.lifecycle import HOUR, inconsistent
 from tests.support.requests import (
     APART,
     ASKED,
     CLOSE,
-    REQUEST,
     SOON,
     SYMBOLS,
     answered,
     ask,
     asked_rows,
+    changed,
     client,
     evaluation,
     judged_market,
     live_rows,
     market,
+    shared,
 )
 from tests.support.spec_examples import GENERATED
 
-__all__ = ["client", "judged_market", "market"]
-
-
-@pytest.fixture(scope="module")
-def shared(judged_market):
-    """A client for what needs no market of its own."""
-    with a_copy_of(judged_market) as database, an_api(database, at=SOON) as client:
-        yield client
-
-
-def changed(database: Database, statement: str) -> int:
-    with database.begin() as conn:
-        return conn.execute(sa.text(statement)).rowcount
+__all__ = ["client", "judged_market", "market", "shared"]
 
 
 # What is made
@@ -355,53 +342,3 @@ def test_while_a_run_is_at_the_newest_close_the_one_before_is_judged(market, cli
 FROM market_conditions m WHERE close_at = '{CLOSE}'""",
         )
         assert {each["evaluated_close_at"] for each in answered(later)["evaluations"]} == {"2024-02-13T05:00:00Z"}
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    ("changes", "field", "message"),
-    [
-        ({"symbols": None}, "body.symbols", "Field required"),
-        ({"symbols": []}, "body.symbols", "List should have at least 1 item"),
-        ({"symbols": "BTC/USDT"}, "body.symbols", "valid list"),
-        ({"symbols": ["BTC/USDT", "BTC"]}, "body.symbols.1", "symbol must read like BTC/USDT, was 'BTC'"),
-        ({"symbols": [7]}, "body.symbols.0", "must be text"),
-        ({"symbols": ["BTC/USDT"] * 51}, "body.symbols", "at most 50 items"),
-        ({"signal_types": []}, "body.signal_types", "at least 1 item"),
-        ({"signal_types": ["technical", "astrology"]}, "body.signal_types.1", "'technical', 'ml_model' or 'sentiment'"),
-        ({"timeframe": "99d"}, "body.timeframe", "'1h'"),
-        ({"risk_level": "reckless"}, "body.risk_level", "'low', 'medium' or 'high'"),
-        ({"strategy_preference": "lucky"}, "body.strategy_preference", "'mean_reversion'"),
-        ({"exchange": "Binance!"}, "body.exchange", "String should match pattern"),
-        ({"symbol": "BTC/USDT"}, "body.symbol", "Extra inputs are not permitted"),
-    ],
-)
-def test_f55_a_wrong_field_is_told_with_what_it_must_be(shared, changes, field, message):
-    answer = ask(shared, **changes)
-    assert wrong_fields(answer) == {field}
-    assert message in answer.json()["error"]["message"]
-
-
-def test_f55_ten_thousand_symbols_are_refused_before_they_are_read(shared):
-    refused(ask(shared, symbols=["BTC/USDT"] * 10_000), 413, "body_too_large")
-    assert wrong_fields(ask(shared, symbols=["BTC/USDT"] * 4_000)) == {"body.symbols"}
-
-
-def test_other_methods_of_the_path_are_not_offered(shared):
-    refused(shared.get(SIGNALS), 405, "method_not_allowed")
-    refused(shared.put(SIGNALS, json=REQUEST), 405, "method_not_allowed")
-
-
-def test_symbols_of_several_exchanges_need_one_named(market):
-    assert changed(
-        market,
-        """INSERT INTO series SELECT (jsonb_populate_record(s, '{"exchange": "kraken", "series_id": 9001}')).*
-FROM series s WHERE symbol = 'BTC/USDT'""",
-    )
-    with an_api(market, at=SOON) as client:
-        found = answered(client, symbols=["BTC/USDT", "ETH/USDT"])
-        told = evaluation(found, "BTC/USDT")
-        assert told["reasons"] == ["exchange must be named, binance, kraken have BTC/USDT 1h"]
-        assert answered(client, exchange="binance")["evaluations"][1]["exchange"] == "binance"

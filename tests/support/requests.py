@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.database import Database
@@ -82,3 +83,16 @@ def asked_rows(database: Database, ignore: Sequence[str] = ()) -> dict[str, list
 def live_rows(database: Database, close_at: datetime = CLOSE) -> dict[str, list[dict[str, Any]]]:
     """The rows that the live run of a close has made, but for what tells them from others."""
     return {table: rows(database, table, f"origin = 'live' AND created_at = '{close_at}'", APART) for table in JUDGED}
+
+
+@pytest.fixture(scope="module")
+def shared(judged_market: DatabaseAddress) -> Iterator[httpx.Client]:
+    """A client for what needs no market of its own."""
+    with a_copy_of(judged_market) as database, an_api(database, at=SOON) as client:
+        yield client
+
+
+def changed(database: Database, statement: str) -> int:
+    """Run a statement; returns how many rows it changed."""
+    with database.begin() as conn:
+        return conn.execute(sa.text(statement)).rowcount
