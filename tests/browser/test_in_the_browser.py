@@ -1,15 +1,17 @@
 """What a person sees and clicks in Dagster's UI and on the API's page, in a real Chromium over a real `signals up`.
 
-The tests share one service, on which one live pass was made, and one window. `make browser` runs them; with
+The tests share one service, which was off for days and has caught up, and one window. `make browser` runs them; with
 ``BROWSER_SCREENSHOTS`` they leave their pictures there, which is how those of the documentation are made.
 """
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from pipeline.charts.performance import SMALL as SMALL_REPORT
 from pipeline.charts.png import SMALL
 from tests.support.api import SIGNALS
 from tests.support.browser import Browser, a_browser
@@ -26,6 +28,8 @@ SETTINGS = {
     "SIGNALS_STRATEGIES__SMA_CROSSOVER__TRIGGER": "level",
     "SIGNALS_STRATEGIES__MACD_CROSSOVER__TRIGGER": "level",
 }
+DAYS_OFF = timedelta(days=4)
+BEGAN = datetime.now(UTC) - DAYS_OFF
 LOW = {"width": 1280, "height": 620}  # for a graph, which is wide
 
 
@@ -40,7 +44,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def up(shared: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     service = Up(tmp_path_factory.mktemp("up"), **SETTINGS)
     try:
-        assert service.signals("run").returncode == 0
+        for first, until in ((BEGAN, BEGAN), (BEGAN, BEGAN + DAYS_OFF)):
+            assert service.wait_for(service.catch_up(first, until)) == "SUCCESS"
         yield service
     finally:
         service.end()
@@ -124,6 +129,28 @@ def test_the_chart_of_the_best_signal_stands_in_the_metadata(browser, up):
     page.get_by_text(caption).wait_for()
     browser.keep("signal-chart")
     page.get_by_role("button", name="Close").click()
+
+
+def test_after_days_off_the_pictures_of_the_report_stand_in_the_metadata(browser, up):
+    ((entered,),) = up.rows(
+        "SELECT count(*) FROM signal_outcomes "
+        "WHERE origin = 'live' AND horizon = 'expiry' AND exit_reason <> 'no_entry'"
+    )
+    assert entered > 0
+    page = browser.page
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.goto(f"{up.service.url}/assets/signal_performance")
+    shown = page.get_by_text("[Show Markdown]")
+    shown.first.wait_for()
+
+    for number in range(shown.count()):
+        shown.nth(number).click()
+        picture = page.locator("img[src^='data:image/png']")
+        picture.wait_for()
+        assert picture.evaluate("image => image.naturalWidth") == SMALL_REPORT.width
+        page.get_by_role("button", name="Close").click()
+        picture.wait_for(state="detached")
+    assert shown.count() > 10
 
 
 def test_a_request_is_sent_from_the_page_of_the_api_and_answered(browser, up):

@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 
 from pipeline.cli.service import RunningService, running
+from pipeline.domain.signal import Origin
+from pipeline.run_tags import pass_tags, range_tags
 from pipeline.storage.server import status, stop
 from tests.support.commands import environment, signals, signals_started
 from tests.support.processes import until
@@ -119,11 +121,21 @@ class Up:
             if last is None
             else [("dagster/asset_partition_range_start", day), ("dagster/asset_partition_range_end", until_day)]
         )
-        selection = [{"path": [name]} for name, group in GROUPS.items() if group not in ("models", "reports", "text")]
+        selection = [name for name, group in GROUPS.items() if group not in ("models", "reports", "text")]
+        return self._launched("__ASSET_JOB", dict(tags), selection)
+
+    def catch_up(self, first: datetime, last: datetime) -> str:
+        """The id of a live run over days off, as the schedule starts it."""
+        return self._launched("generate_signals", pass_tags(last, Origin.LIVE) | range_tags(first, last))
+
+    def _launched(self, job: str, tags: Mapping[str, str], assets: Sequence[str] | None = None) -> str:
+        selector: dict[str, Any] = {**LOCATION, "jobName": job}
+        if assets is not None:
+            selector["assetSelection"] = [{"path": [name]} for name in assets]
         parameters = {
-            "selector": {**LOCATION, "jobName": "__ASSET_JOB", "assetSelection": selection},
+            "selector": selector,
             "runConfigData": {},
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags]},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         answer = graphql(
             self.port,
