@@ -16,6 +16,7 @@ from pipeline.api.errors import UnexpectedErrors, add_error_handlers
 from pipeline.api.examples import EXAMPLES, REFUSALS
 from pipeline.api.following import Following
 from pipeline.api.guards import BodyLimit, OwnNames
+from pipeline.api.key_watch import KeyWatch
 from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
 from pipeline.api.payloads import ErrorAnswer
@@ -121,6 +122,7 @@ def build_application(
     app.keys_required = access.keys_required
     app.state.service = service
     app.state.following = following
+    app.state.key_watch = KeyWatch(database, clock, following.wake)
     app.state.places, app.state.performance = places(), Shared()
     add_error_handlers(app)
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from pipeline.api.client_errors import UnavailableError, error_of
+from pipeline.api.client_errors import ApiError, UnavailableError, error_of
+from pipeline.api.payloads import Error
 from pipeline.api.stream_payloads import SignalChange, StreamEnd
 
 SILENCE_S = 45.0  # three heartbeats: nobody is there any more
@@ -34,7 +35,8 @@ class Stream(Iterator[SignalChange]):
     ------
     ApiError
         While iterating: the server refuses. ``code`` is ``unknown_cursor`` where the database is another one, or was
-        restored from a backup: begin without a cursor, then ask for the active signals.
+        restored from a backup: begin without a cursor, then ask for the active signals. It is ``key_expired`` or
+        ``key_revoked``, as of any request, where the key ends under the stream: go on from ``cursor`` with another.
     """
 
     def __init__(self, http: httpx.Client, path: str, parameters: dict[str, Any], *, after: str | None) -> None:
@@ -64,7 +66,7 @@ class Stream(Iterator[SignalChange]):
                     self.cursor = event.id or self.cursor
                     if event.kind == "signal":
                         yield SignalChange.model_validate_json(event.data)
-                    elif event.kind == "end" and StreamEnd.model_validate_json(event.data).code == "caught_up":
+                    elif event.kind == "end" and _is_over(StreamEnd.model_validate_json(event.data)):
                         return
             time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - so that clients come back apart
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -79,6 +81,13 @@ class Stream(Iterator[SignalChange]):
                 answer.read()
                 raise error_of(answer)
             yield answer
+
+
+def _is_over(end: StreamEnd) -> bool:
+    """Whether a stream has come to its end, and is not only broken off; `ApiError` where its key has."""
+    if end.code in ("key_expired", "key_revoked"):
+        raise ApiError(401, Error(code=end.code, message=end.message))
+    return end.code == "caught_up"
 
 
 def events_of(chunks: Iterable[bytes]) -> Iterator[Event]:

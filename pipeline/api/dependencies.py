@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline.api.following import Following
+from pipeline.api.key_watch import KeyWatch
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
 
@@ -35,3 +36,11 @@ async def _following(request: Request) -> Following:
 
 
 Followed = Annotated[Following, Depends(_following)]
+
+
+async def _key_watch(request: Request) -> KeyWatch:
+    key_watch: KeyWatch = request.app.state.key_watch
+    return key_watch
+
+
+Watched = Annotated[KeyWatch, Depends(_key_watch)]

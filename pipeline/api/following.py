@@ -75,7 +75,12 @@ class Following:
     def end(self) -> None:
         """Let every stream say good-bye."""
         self.is_ending = True
-        self._ring()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every stream look about, whether there is a change or not."""
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def newest(self) -> Mark:
         """The last change that is decided."""
@@ -130,7 +135,7 @@ class Following:
                     if place is None:
                         place = await self.newest()
                         self._since = place.number
-                        self._ring()
+                        self.wake()
                     while True:
                         place = await self._take(place)
                         pause_s = FIRST_PAUSE_S
@@ -150,12 +155,8 @@ class Following:
             if len(kept) > RECENT:
                 self._since = kept[-RECENT - 1].change.number
             self._recent = kept[-RECENT:]
-            self._ring()
+            self.wake()
         return place
-
-    def _ring(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
 
 
 def _text(change: Change) -> bytes:

@@ -12,10 +12,11 @@ from fastapi.sse import format_sse_event
 from starlette.types import Send
 
 from pipeline.api.cursor import MARK_PATTERN, read_mark, written_mark
-from pipeline.api.dependencies import Followed
+from pipeline.api.dependencies import Followed, Watched
 from pipeline.api.errors import UnknownChangeError
 from pipeline.api.examples import EVENT_EXAMPLE
 from pipeline.api.following import Following
+from pipeline.api.key_watch import KeyEnd, KeyWatch
 from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.requester import Reader
@@ -49,6 +50,8 @@ ENDS = {
     "shutting_down": "the server ends; come back with the last id",
     "database_restored": "the database went back to a backup; begin without a cursor, then ask for the active signals",
     "database_unavailable": "the database does not answer; come back with the last id",
+    "key_expired": "the key has expired; come back with another one and the last id: `signals keys add` makes one",
+    "key_revoked": "the key was taken back; come back with another one and the last id: `signals keys add` makes one",
 }
 
 router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
@@ -59,13 +62,15 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncIterator[bytes], following: Following) -> None:
+    def __init__(
+        self, chunks: AsyncIterator[bytes], following: Following, key_watch: KeyWatch, key: str | None
+    ) -> None:
         super().__init__(chunks, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._chunks, self._following = chunks, following
+        self._chunks, self._following, self._key_watch, self._key = chunks, following, key_watch, key
 
     async def stream_response(self, send: Send) -> None:
-        """Send all, as a member of those who follow."""
-        with self._following.joined():
+        """Send all, as a member of those who follow, by a key that is looked at meanwhile."""
+        with self._following.joined(), self._key_watch.watched(self._key):
             try:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 async for chunk in self._chunks:
@@ -79,6 +84,7 @@ class EventStream(StreamingResponse):
 @router.get("/stream", response_class=StreamingResponse, responses=STREAM)
 async def signal_stream(
     following: Followed,
+    key_watch: Watched,
     asker: Reader,
     filters: Annotated[StreamFilters, Query()],
     last_event_id: Annotated[
@@ -88,7 +94,8 @@ async def signal_stream(
     """Every change of live signals from now on, or from a cursor on: new ones, and how they end.
 
     Server-sent events. Each event `signal` has a `SignalChange` as its data and a cursor as its id; whoever comes back
-    with the last id is told of every change since, once and in order. A key is looked at when a stream begins.
+    with the last id is told of every change since, once and in order. A key that expires or is taken back ends its
+    streams within seconds.
     """
     following.admit()
     cursor = last_event_id or filters.after
@@ -105,11 +112,18 @@ async def signal_stream(
     def is_wanted(change: Change, exchanges: Collection[str]) -> bool:
         return asker.may_see(change.signal["user_id"]) and lets_through(change, exchanges)
 
-    return EventStream(_told(following, begin, until, is_wanted), following)
+    def key_end() -> KeyEnd | None:
+        return key_watch.ended(asker.name)
+
+    return EventStream(_told(following, begin, until, is_wanted, key_end), following, key_watch, asker.name)
 
 
 async def _told(
-    following: Following, place: Mark, until: int | None, is_wanted: Callable[[Change, Collection[str]], bool]
+    following: Following,
+    place: Mark,
+    until: int | None,
+    is_wanted: Callable[[Change, Collection[str]], bool],
+    key_end: Callable[[], KeyEnd | None],
 ) -> AsyncIterator[bytes]:
     """What a stream says, from behind a place on; up to a number, or for ever."""
     yield format_sse_event(comment="live signals", id=written_mark(place), retry=RETRY_MS)
@@ -117,6 +131,9 @@ async def _told(
     while not following.is_ending:
         if following.n_restores != n_restores:
             yield _end("database_restored", place)
+            return
+        if ended := key_end():
+            yield _end(ended, place)
             return
         if until is None:
             page = await following.next(place.number, spoken_at + HEARTBEAT_S - time.monotonic())
@@ -126,6 +143,8 @@ async def _told(
             except DatabaseUnavailableError:
                 yield _end("database_unavailable", place)
                 return
+        if key_end() is not None:
+            continue  # what came meanwhile is not told; whoever comes back with another key is told of it
         if page:
             place = page[-1].change.mark
         elif until is not None:

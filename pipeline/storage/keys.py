@@ -123,6 +123,12 @@ def list_keys(conn: sa.Connection, user: str | None = None) -> list[StoredKey]:
     return [_stored(row) for row in conn.execute(query).mappings()]
 
 
+def keys_named(conn: sa.Connection, names: Collection[str]) -> dict[str, StoredKey]:
+    """Those keys of some names that there are, whatever their state."""
+    found = conn.execute(_KEYS.where(tables.api_keys.c.name.in_(names))).mappings()
+    return {row["name"]: _stored(row) for row in found}
+
+
 def has_active_key(conn: sa.Connection, at: datetime) -> bool:
     """Whether any key opens anything."""
     k = tables.api_keys.c

@@ -4,9 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,54 +14,24 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.api import following, stream
-from pipeline.api.client_stream import Event, events_of
+from pipeline.api.client_stream import Event
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
 from pipeline.storage.candles import ensure_series
 from pipeline.storage.transitions import expire, transition
-from tests.support.api import SIGNALS, an_api, refused, wrong_fields
+from tests.support.api import an_api, refused, wrong_fields
 from tests.support.candle_rows import START
 from tests.support.database import a_database
 from tests.support.lifecycle import HOUR, a_life, store, stored
 from tests.support.processes import until
-
-STREAM = f"{SIGNALS}/stream"
+from tests.support.streams import STREAM, caught_up, newest, streamed
 
 
 @pytest.fixture
 def client(database):
     with an_api(database) as client:
         yield client
-
-
-@contextmanager
-def streamed(
-    client: httpx.Client, headers: dict[str, str] | None = None, **parameters: Any
-) -> Iterator[Iterator[Event]]:
-    """The events of a stream that has begun: the first one has been taken."""
-    with client.stream("GET", STREAM, params=parameters, headers=headers) as answer:
-        assert answer.status_code == 200, answer.read()
-        events = events_of(answer.iter_bytes())
-        assert next(events).id is not None
-        yield events
-
-
-def caught_up(client: httpx.Client, after: str = "0", **parameters: Any) -> list[dict[str, Any]]:
-    """All that a stream tells until it is caught up."""
-    with streamed(client, after=after, until_caught_up=True, **parameters) as events:
-        *told, end = events
-    assert (end.kind, json.loads(end.data)["code"]) == ("end", "caught_up")
-    assert [event.kind for event in told] == ["signal"] * len(told)
-    return [json.loads(event.data) for event in told]
-
-
-def newest(client: httpx.Client) -> str:
-    """Where the stream stands now."""
-    answer = client.get(STREAM, params={"until_caught_up": True})
-    cursor = next(events_of([answer.content])).id
-    assert cursor is not None
-    return cursor
 
 
 # What it tells

@@ -24,15 +24,18 @@ KEYS = {"api.require_keys": True}  # settings of a server that asks for keys as 
 
 @contextmanager
 def an_api(
-    database: Database, *, at: datetime | None = None, settings: dict[str, Any] | None = None
+    database: Database,
+    *,
+    at: datetime | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    settings: dict[str, Any] | None = None,
 ) -> Iterator[httpx.Client]:
     """A client of a server that answers from ``database``; its clock stands still at ``at``, if given.
 
     It allows as many requests as there are, unless ``settings`` say otherwise.
     """
-    clock: Callable[[], datetime] = (lambda: datetime.now(UTC)) if at is None else (lambda: at)
     values = {"market.source": "files", **UNLIMITED, **(settings or {})}
-    app = build_application(database, load_settings(values), clock=clock)
+    app = build_application(database, load_settings(values), clock=clock if at is None else lambda: at)
     is_ready = threading.Event()
     with listen("127.0.0.1", 0) as listener:
         server = Server(app, url_of(listener), lambda url: is_ready.set())
