@@ -232,6 +232,7 @@ class RetentionSettings(Section):
     replay_drift_days: Days | None = None
     candle_quarantine_days: Days | None = None
     document_quarantine_days: Days | None = None
+    signal_changes_days: Days | None = None  # how long a client of the stream may be away
 
     @property
     def thinned(self) -> dict[str, timedelta]:
@@ -240,5 +241,5 @@ class RetentionSettings(Section):
         return {name: timedelta(days=days) for name, days in fields.items() if days is not None}
 
 
-# Tables that tell how rows came about, and on which no signal depends.
-THINNABLE = ("live_passes", "replay_drift", "candle_quarantine", "document_quarantine")
+# Tables that tell how rows came about and when, and on which no signal depends.
+THINNABLE = ("live_passes", "replay_drift", "candle_quarantine", "document_quarantine", "signal_changes")

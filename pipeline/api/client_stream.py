@@ -34,9 +34,10 @@ class Stream(Iterator[SignalChange]):
     Raises
     ------
     ApiError
-        While iterating: the server refuses. ``code`` is ``unknown_cursor`` where the database is another one, or was
-        restored from a backup: begin without a cursor, then ask for the active signals. It is ``key_expired`` or
-        ``key_revoked``, as of any request, where the key ends under the stream: go on from ``cursor`` with another.
+        While iterating: the server refuses. ``code`` is ``unknown_cursor`` where the database is another one, was
+        restored from a backup, or no longer keeps all that follows: begin without a cursor, then ask for the active
+        signals. It is ``key_expired`` or ``key_revoked``, as of any request, where the key ends under the stream: go on
+        from ``cursor`` with another.
     """
 
     def __init__(self, http: httpx.Client, path: str, parameters: dict[str, Any], *, after: str | None) -> None:

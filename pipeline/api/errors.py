@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.domain.errors import (
+    ChangesDeletedError,
     DatabaseUnavailableError,
     DataContractError,
     IllegalTransitionError,
@@ -82,6 +83,7 @@ STATUSES: tuple[tuple[type[SignalsError], int, str], ...] = (
     (NotFoundError, 404, "not_found"),
     (KeyReusedError, 422, "idempotency_key_reused"),
     (UnknownChangeError, 410, "unknown_cursor"),
+    (ChangesDeletedError, 410, "unknown_cursor"),
     (DataContractError, 422, INVALID),
 )
 

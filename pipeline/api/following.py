@@ -18,7 +18,7 @@ from fastapi.sse import format_sse_event
 
 from pipeline.api.cursor import written_mark
 from pipeline.api.stream_payloads import NEW, ChangedSignal, SignalChange
-from pipeline.domain.errors import DatabaseUnavailableError, TemporaryError
+from pipeline.domain.errors import ChangesDeletedError, DatabaseUnavailableError, TemporaryError
 from pipeline.domain.status import SignalStatus
 from pipeline.settings_sections import MarketSettings
 from pipeline.storage.changes import Change, Mark, is_known, listening, newest_mark, read_changes
@@ -87,7 +87,7 @@ class Following:
         return await asyncio.to_thread(newest_mark, self._database)
 
     async def knows(self, place: Mark) -> bool:
-        """Whether the database has a change, as it is now."""
+        """Whether the database has a change, as it is now; `ChangesDeletedError` if what followed it is gone."""
         return await asyncio.to_thread(self._knows, place)
 
     def _knows(self, place: Mark) -> bool:
@@ -95,7 +95,10 @@ class Following:
             return is_known(conn, place)
 
     async def read(self, after: int) -> list[Message]:
-        """The next changes behind a number, from the database; none if there are none yet."""
+        """The next changes behind a number, from the database; none if there are none yet.
+
+        `ChangesDeletedError` if some of them were deleted for their age.
+        """
         return await asyncio.to_thread(self._read, after)
 
     def _read(self, after: int) -> list[Message]:
@@ -140,6 +143,9 @@ class Following:
                         place = await self._take(place)
                         pause_s = FIRST_PAUSE_S
                         await heard(POLL_S)
+            except ChangesDeletedError:  # while the connection was broken; streams read it themselves, and say so
+                LOG.warning("stream_changes_deleted")
+                self._recent, place = [], None
             except (psycopg.Error, DatabaseUnavailableError) as error:
                 LOG.warning("stream_database_away pause_s=%.1f error=%s", pause_s, str(error).partition("\n")[0])
             except Exception:  # whatever it is, streams must not stand still for ever

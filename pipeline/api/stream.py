@@ -21,7 +21,7 @@ from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.requester import Reader
 from pipeline.api.stream_payloads import StreamEnd
-from pipeline.domain.errors import DatabaseUnavailableError
+from pipeline.domain.errors import ChangesDeletedError, DatabaseUnavailableError
 from pipeline.storage.changes import Change, Mark
 
 LOG = logging.getLogger("pipeline.api")
@@ -43,13 +43,17 @@ STREAM: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": EVENT, "example": EVENT_EXAMPLE}},
         "description": "events `signal`, each with a `SignalChange`, until the client leaves; `end` with a `StreamEnd`",
     },
-    410: {"model": ErrorAnswer, "description": "the cursor is of another database, or of this one before a restore"},
+    410: {
+        "model": ErrorAnswer,
+        "description": "the cursor is of another database, of this one before a restore, or older than what is kept",
+    },
 }
 ENDS = {
     "caught_up": "these were all; the last id asks for what follows",
     "shutting_down": "the server ends; come back with the last id",
     "database_restored": "the database went back to a backup; begin without a cursor, then ask for the active signals",
     "database_unavailable": "the database does not answer; come back with the last id",
+    "changes_deleted": "what follows was deleted for its age; begin without a cursor, then ask for the active signals",
     "key_expired": "the key has expired; come back with another one and the last id: `signals keys add` makes one",
     "key_revoked": "the key was taken back; come back with another one and the last id: `signals keys add` makes one",
 }
@@ -135,16 +139,14 @@ async def _told(
         if ended := key_end():
             yield _end(ended, place)
             return
-        if until is None:
-            page = await following.next(place.number, spoken_at + HEARTBEAT_S - time.monotonic())
-        else:
-            try:
+        try:
+            if until is None:
+                page = await following.next(place.number, spoken_at + HEARTBEAT_S - time.monotonic())
+            else:
                 page = await following.read(place.number) if place.number < until else []
-            except DatabaseUnavailableError:
-                yield _end("database_unavailable", place)
-                return
-        if key_end() is not None:
-            continue  # what came meanwhile is not told; whoever comes back with another key is told of it
+        except (DatabaseUnavailableError, ChangesDeletedError) as error:
+            yield _end("changes_deleted" if isinstance(error, ChangesDeletedError) else "database_unavailable", place)
+            return
         if page:
             place = page[-1].change.mark
         elif until is not None:

@@ -32,6 +32,12 @@ class StreamEnd(BaseModel):
     """Why the server ends a stream; the cursor of the last event asks for what follows."""
 
     code: Literal[
-        "caught_up", "shutting_down", "database_restored", "database_unavailable", "key_expired", "key_revoked"
+        "caught_up",
+        "shutting_down",
+        "database_restored",
+        "database_unavailable",
+        "changes_deleted",
+        "key_expired",
+        "key_revoked",
     ]
     message: str

@@ -12,6 +12,7 @@ a message that reads "*what* must be *rule*, was *value*".
         UnreadableFileError
         SeriesEndedError
         IllegalTransitionError
+        ChangesDeletedError
         ModelUnavailableError
       OperatorError             stop and call a human
         ConfigurationError
@@ -65,6 +66,16 @@ class IllegalTransitionError(DataContractError):
     def __init__(self, message: str, status: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class ChangesDeletedError(DataContractError):
+    """Changes that follow a cursor were deleted for their age, so that whoever has it has missed them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "changes that follow the cursor were deleted, which are kept for retention.signal_changes_days, "
+            "or it is of another database; begin without a cursor, then ask for the active signals"
+        )
 
 
 class ModelUnavailableError(DataContractError):

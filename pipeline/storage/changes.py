@@ -17,6 +17,9 @@ The obvious way, a column with each row's transaction and reading up to `pg_snap
 for every transaction of the whole server that has written anything: a backfill of minutes would stop the stream, and so
 would Dagster's database beside ours. Here only transactions that change live signals are waited for.
 
+Retention may delete the oldest changes (`storage.thinning`); the newest that it has deleted is in `trimmed_changes`.
+Whoever is behind that one has missed some, and is told so instead of being told the rest.
+
 `NOTIFY` is a bell and carries nothing. Whoever hears it reads the table, and looks now and then without it.
 """
 
@@ -31,6 +34,7 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 
+from pipeline.domain.errors import ChangesDeletedError
 from pipeline.domain.status import SignalStatus
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.change_triggers import CHANNEL, LAST_NUMBER, LOCK, NUMBER_BITS
@@ -75,13 +79,20 @@ class Change:
 
 
 def read_changes(database: Database, after: int, limit: int) -> list[Change]:
-    """The next decided changes behind a number, in order; at most so many."""
+    """The next decided changes behind a number, in order; at most so many.
+
+    Raises
+    ------
+    ChangesDeletedError
+        Some of them were deleted for their age.
+    """
     with database.begin() as conn:
-        until = _decided(conn)
+        until = decided(conn)
     if until <= after:
         return []
     with database.begin() as conn:  # another transaction, whose snapshot is younger than what is decided
         rows = conn.execute(_CHANGES, {"after": after, "until": until, "limit": limit}).mappings().all()
+        _check_kept(conn, after)  # only now: before, they might have been deleted between the two
     return [
         Change(
             mark=Mark.of(row["change_id"], row["id"], row["change"], row["recorded_at"]),
@@ -95,20 +106,18 @@ def read_changes(database: Database, after: int, limit: int) -> list[Change]:
 
 
 def newest_mark(database: Database) -> Mark:
-    """The last change that is decided; `BEGINNING` if there is none."""
+    """The last change that is decided; `BEGINNING` if there never was one."""
     with database.begin() as conn:
-        until = _decided(conn)
+        until = decided(conn)
     with database.begin() as conn:
-        row = conn.execute(_NEWEST, {"until": until}).one_or_none()
+        row = conn.execute(_NEWEST, {"until": until}).first()
     return BEGINNING if row is None else Mark.of(*row)
 
 
 def is_known(conn: sa.Connection, mark: Mark) -> bool:
-    """Whether a mark is of a change of this database, as it is now."""
-    if mark == BEGINNING:
-        return True
-    row = conn.execute(_ONE, {"number": mark.number}).one_or_none()
-    return row is not None and Mark.of(*row) == mark
+    """Whether a mark is of a change of this database, as it is now; `ChangesDeletedError` if others followed it."""
+    _check_kept(conn, mark.number)
+    return mark == BEGINNING or mark in [Mark.of(*row) for row in conn.execute(_ONE, {"number": mark.number})]
 
 
 @asynccontextmanager
@@ -139,11 +148,16 @@ async def listening(address: DatabaseAddress) -> AsyncIterator[Callable[[float],
         yield heard
 
 
-def _decided(conn: sa.Connection) -> int:
+def decided(conn: sa.Connection) -> int:
     """The number up to which every change is visible to transactions that begin from now on, or never will be."""
     last: int = conn.execute(_LAST).scalar_one()
     least: int | None = conn.execute(_LEAST_UNDECIDED).scalar_one()
     return last if least is None else min(last, least)
+
+
+def _check_kept(conn: sa.Connection, after: int) -> None:
+    if conn.scalar(_DELETED_BEHIND, {"after": after}):
+        raise ChangesDeletedError
 
 
 _LAST = sa.text(LAST_NUMBER)
@@ -162,6 +176,13 @@ JOIN trading_signals t ON t.id = c.signal_id
 LEFT JOIN signal_events e ON e.signal_id = c.signal_id AND e.to_status = c.status
 ORDER BY c.change_id"""
 )
-_ROW = "SELECT change_id, signal_id, status::text, recorded_at FROM signal_changes"
-_NEWEST = sa.text(f"{_ROW} WHERE change_id <= :until ORDER BY change_id DESC LIMIT 1")
-_ONE = sa.text(f"{_ROW} WHERE change_id = :number")
+_ROW = "SELECT change_id, signal_id, status::text, recorded_at FROM"
+_NEWEST = sa.text(
+    f"""({_ROW} signal_changes WHERE change_id <= :until ORDER BY change_id DESC LIMIT 1)
+UNION ALL {_ROW} trimmed_changes
+ORDER BY change_id DESC"""
+)
+_ONE = sa.text(
+    f"{_ROW} signal_changes WHERE change_id = :number UNION ALL {_ROW} trimmed_changes WHERE change_id = :number"
+)
+_DELETED_BEHIND = sa.text("SELECT EXISTS (SELECT FROM trimmed_changes WHERE change_id > :after)")

@@ -14,6 +14,7 @@ from pipeline.storage.sizes import measure, read_growth, record
 from pipeline.storage.thinning import thin
 from tests.support.cli import line_with
 from tests.support.database import a_series_of
+from tests.support.lifecycle import stored
 from tests.support.run_history import dagster_template, history
 
 __all__ = ["dagster_template", "history"]
@@ -100,6 +101,23 @@ def test_our_tables_are_thinned_where_the_settings_say_so(installed, database):
     forget(installed, changes={"retention.live_passes_days": "10"})
 
     assert passes_left(database) == ["run-1", "run-9"]
+
+
+def test_changes_of_signals_are_deleted_by_the_job_where_the_settings_say_so(installed, database):
+    stored(database, 3)
+    with database.begin() as conn:
+        conn.execute(sa.text("UPDATE signal_changes SET recorded_at = now() - interval '40 days' WHERE change_id < 3"))
+    forget(installed)
+    assert changes_left(database) == [1, 2, 3]
+
+    forget(installed, changes={"retention.signal_changes_days": "30"})
+
+    assert changes_left(database) == [3]
+
+
+def changes_left(database):
+    with database.begin() as conn:
+        return sorted(conn.scalars(sa.select(tables.signal_changes.c.change_id)))
 
 
 def test_a_table_is_thinned_in_batches(database):

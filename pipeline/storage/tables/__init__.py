@@ -41,6 +41,7 @@ from pipeline.storage.tables.signals import (
     signal_changes,
     signal_events,
     trading_signals,
+    trimmed_changes,
 )
 from pipeline.storage.tables.sizes import storage_sizes
 from pipeline.storage.tables.structure import chart_patterns, price_levels
@@ -106,6 +107,7 @@ __all__ = [
     "text_budgets",
     "text_feeds",
     "trading_signals",
+    "trimmed_changes",
     "users",
     "watermarks",
 ]

@@ -229,6 +229,20 @@ signal_changes = sa.Table(
     comment="Live signals of the default scope as they came and went; what the API streams",
 )
 
+trimmed_changes = sa.Table(
+    "trimmed_changes",
+    metadata,
+    sa.Column(
+        "is_newest", sa.Boolean, primary_key=True, server_default=sa.text("true"), comment="true: there is one row"
+    ),
+    sa.Column("change_id", sa.BigInteger, nullable=False, comment="its number; no lower one is kept"),
+    sa.Column("signal_id", sa.Uuid, nullable=False, comment="the signal"),
+    sa.Column("status", signal_status_enum, nullable=False, comment="as it was in signal_changes"),
+    instant("recorded_at", "as it was in signal_changes", nullable=False),
+    sa.CheckConstraint("is_newest", name="row_is_the_only_one"),
+    comment="The newest change that retention has deleted from signal_changes; cursors before it have missed some",
+)
+
 replay_drift = sa.Table(
     "replay_drift",
     metadata,
