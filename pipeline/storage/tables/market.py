@@ -117,8 +117,12 @@ price_jumps = sa.Table(
 source_health = sa.Table(
     "source_health",
     metadata,
-    text("source", "what was read: candles, and one per text source", primary_key=True),
-    text("subject", "which part of it: a series as 'exchange symbol timeframe', or a feed", primary_key=True),
+    text("source", "what was read: candles, ml_model, or a source of texts such as news", primary_key=True),
+    text(
+        "subject",
+        "which part of it: a series as 'exchange symbol timeframe', a model as 'task exchange timeframe', or a feed",
+        primary_key=True,
+    ),
     sa.Column(
         "series_id",
         sa.Integer,
@@ -189,7 +193,8 @@ INDICATOR_COMMENTS = {
     "volume_median_20": "median volume of 20 bars, base currency",
     "realised_volatility_20": "standard deviation of 20 log returns, per bar, not annualised",
     "trend_state": "+1 where sma_50 is above sma_200, -1 below, 0 equal",
-    "bullish_candles": "candle patterns of this bar that point up, as bits; docs/patterns.md says which",
+    "bullish_candles": "candle patterns of this bar that point up, as bits of a whole number; docs/patterns.md "
+    "says which, and how to ask for one",
     "bearish_candles": "candle patterns of this bar that point down, as bits",
     "doji_candles": "doji shapes of this bar, as bits; they point nowhere",
     "support": "nearest level that holds as support, quote currency; until broken up to 0.25 ATR above the close",

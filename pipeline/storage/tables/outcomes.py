@@ -7,6 +7,18 @@ from pipeline.outcomes.rules import ExitReason
 from pipeline.storage.tables.base import instant, metadata, number, recorded_at, text
 from pipeline.storage.tables.signals import signal_type_enum
 
+ENDS = {
+    "horizon": "at the last bar's close",
+    "stop": "at the stop",
+    "target": "at the first target",
+    "stop_gap": "at an open beyond the stop",
+    "target_gap": "at an open beyond the target",
+    "entry_gap": "at the open of the entry, which was beyond one of them",
+    "no_trade": "at the last traded close, as nobody traded in the last bar",
+    "delisted": "the same, as the series ended",
+    "no_entry": "never entered",
+}
+
 
 def _judged_columns() -> list[sa.Column[object]]:
     """What outcomes of signals and of dropped advice have in common; see docs/outcomes.md."""
@@ -15,7 +27,7 @@ def _judged_columns() -> list[sa.Column[object]]:
         number("entry_price", "as traded, before slippage, quote currency"),
         instant("exit_at", "open or close of the bar of the exit"),
         number("exit_price", "as traded, before slippage, quote currency"),
-        text("exit_reason", f"one of {', '.join(ExitReason)}", nullable=False),
+        text("exit_reason", "; ".join(f"{ExitReason(name)}: {how}" for name, how in ENDS.items()), nullable=False),
         sa.Column("bars_held", sa.SmallInteger, nullable=False, comment="bars from entry to exit"),
         instant("resolved_at", "from when on all of this was known", nullable=False),
         number("gross_return", "signed move from entry to exit, a fraction"),

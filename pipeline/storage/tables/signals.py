@@ -105,7 +105,11 @@ trading_signals = sa.Table(
     text("strategy", "the strategy, or MULTI_STRATEGY for an aggregate of several", nullable=False),
     number("strength", "0 to 1; mean of the components", nullable=False),
     number("confidence", "0 to 1; base_confidence plus agreement_boost", nullable=False),
-    text("source", "sources of the components, joined in fixed order", nullable=False),
+    text(
+        "source",
+        "sources of the components: of technical, ml_model, sentiment in this order, with a comma between",
+        nullable=False,
+    ),
     text("description", "the advice in words", nullable=False),
     number("entry_price", "close of the bar, quote currency"),
     sa.Column("target_prices", JSONB, comment="tp1, tp2, tp3 in quote currency; NULL for an ALERT"),
@@ -123,7 +127,13 @@ trading_signals = sa.Table(
     instant("executed_at", "when it was executed"),
     number("execution_price", "price of the execution, quote currency"),
     number("profit_loss", "return of the execution against the entry, a fraction"),
-    sa.Column("metadata", JSONB, nullable=False, comment="component_signals, sources, raw_data"),
+    sa.Column(
+        "metadata",
+        JSONB,
+        nullable=False,
+        comment="component_signals (how many), sources, components (strategy, source, strength and confidence of "
+        "each), raw_data (values of the bar that they saw)",
+    ),
     sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.user_id"), comment="owner of the profile; NULL for the house"),
     sa.Column("signal_key", sa.Uuid, nullable=False, comment="equal for a live signal and its replay"),
     sa.Column("series_id", sa.Integer, sa.ForeignKey("series.series_id"), nullable=False, comment="see series"),
@@ -143,7 +153,12 @@ trading_signals = sa.Table(
     number("rank_score", "0.7 confidence + 0.3 strength, weighted by the strategy preference", nullable=False),
     number("base_confidence", "mean confidence of the components", nullable=False),
     number("agreement_boost", "added because several sources agree", nullable=False),
-    sa.Column("is_conflicting", sa.Boolean, nullable=False, comment="a BUY and a SELL stand on the same bar"),
+    sa.Column(
+        "is_conflicting",
+        sa.Boolean,
+        nullable=False,
+        comment="whether the same bar made an opposite signal for the same profile, whatever became of it",
+    ),
     sa.Column(
         "source_group",
         sa.Text,
@@ -153,7 +168,8 @@ trading_signals = sa.Table(
     number("calibrated_confidence", "share of signals like it that had won before, 0 to 1; NULL if few were known"),
     text(
         "uncalibrated_because",
-        "why calibrated_confidence is NULL; NULL where it is not",
+        "why calibrated_confidence is NULL: insufficient_outcomes(known<needed), alert, or not_calibrated_yet for a "
+        "replay; NULL where it is not",
         server_default=NOT_CALIBRATED_YET,
     ),
     sa.Column(

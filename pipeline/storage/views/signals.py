@@ -4,6 +4,7 @@ from pipeline.aggregation import CONFIDENCE_SHARE, STRENGTH_SHARE
 from pipeline.storage.views.definition import SERIES, View, comments, listed
 
 CALIBRATED = ("calibrated_confidence", "uncalibrated_because", "calibrated_rank")
+WHOSE = ("user_id", "origin", "scope", "profile")
 
 
 def _part_of_candidates(name: str, source: str) -> View:
@@ -36,7 +37,8 @@ def _risk_decisions() -> View:
     columns = comments("risk_decisions", leave_out=("series_id", *SERIES))
     return View(
         "v_risk_decisions",
-        "What the risk filters decided about every candidate, and why; of every origin and scope, so ask for one",
+        "What the risk filters decided about every candidate, and why; of every origin, scope and profile, so ask for "
+        "one of each",
         SERIES | columns,
         f"""SELECT s.exchange, s.symbol, s.timeframe, {listed("t", columns)}
 FROM risk_decisions t JOIN series s USING (series_id)""",
@@ -47,15 +49,30 @@ def _signals() -> View:
     columns = comments("trading_signals", leave_out=("series_id",))
     return View(
         "v_signals",
-        "Every stored signal and how it ended; of every origin and scope, so ask for one",
+        "Every stored signal and how it ended; of every origin, scope and profile, so ask for one of each",
         columns
         | {
             "ended_at": "the instant that its end is about; NULL while it is ACTIVE",
-            "ended_by": "who ended it: pipeline, cli, api, sql: and the login; NULL while it is ACTIVE",
+            "ended_by": "who ended it: pipeline, cli, api, api: and the key's name, sql: and the login; NULL while it "
+            "is ACTIVE",
             "end_reason": "why; NULL where nobody said",
+            "series_id": comments("trading_signals")["series_id"],
         },
-        f"""SELECT {listed("t", columns)}, e.effective_at, e.actor, e.reason
+        f"""SELECT {listed("t", columns)}, e.effective_at, e.actor, e.reason, t.series_id
 FROM trading_signals t LEFT JOIN signal_events e ON e.signal_id = t.id""",
+    )
+
+
+def _signal_events() -> View:
+    columns = comments("signal_events")
+    asked = {name: meaning for name, meaning in comments("trading_signals").items() if name in WHOSE}
+    return View(
+        "v_signal_events",
+        "Every change of a signal's status, by whom and why, with the names of its series; of every origin, scope and "
+        "profile, so ask for one of each",
+        SERIES | columns | asked,
+        f"""SELECT t.exchange, t.symbol, t.timeframe, {listed("e", columns)}, {listed("t", asked)}
+FROM signal_events e JOIN trading_signals t ON t.id = e.signal_id""",
     )
 
 
@@ -64,7 +81,8 @@ def _active() -> View:
     selected = ", ".join(f'"{c}"' for c in columns)
     return View(
         "v_active_signals",
-        "Live signals that may be acted on now: status ACTIVE and created_at <= now() < expires_at",
+        "Live signals that may be acted on now: status ACTIVE and created_at <= now() < expires_at; of every profile, "
+        "so ask for one, and opposite ones of a bar may both be there (is_conflicting)",
         columns,
         f"""SELECT {selected} FROM trading_signals
 WHERE status = 'ACTIVE' AND origin = 'live' AND scope = 'default' AND created_at <= now() AND now() < expires_at""",
@@ -106,7 +124,7 @@ def _net_signals() -> View:
             "sells": "active SELLs",
             "buy_score": "sum of the BUYs alone, 0 without any",
             "sell_score": "sum of the SELLs alone, 0 without any",
-            "is_conflicting": "whether there are both",
+            "is_conflicting": "whether BUYs and SELLs are active, of whatever bars",
             "newest_created_at": "close of the newest of them",
             "next_expires_at": "when the first of them is void",
         },
@@ -153,6 +171,7 @@ VIEWS = (
     _risk_filtered(),
     _risk_decisions(),
     _signals(),
+    _signal_events(),
     _active(),
     _net_signals(),
     _expired(),
