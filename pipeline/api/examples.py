@@ -1,4 +1,7 @@
-"""The description's own examples, shown in the OpenAPI document beside the shapes; tests hold the answers to them."""
+"""The description's own examples, shown in the OpenAPI document beside the shapes; tests hold the answers to them.
+
+What answers have beyond the description stands behind its fields here as there, and is no part of its examples.
+"""
 
 import json
 from typing import Any
@@ -32,6 +35,8 @@ SIGNAL: dict[str, Any] = {
             "ml_prediction": 0.75,
         },
     },
+    "calibrated_confidence": 0.43,
+    "uncalibrated_because": None,
 }
 
 ACTIVE_SIGNAL = {name: SIGNAL[name] for name in ActiveSignal.model_fields}
@@ -61,6 +66,8 @@ SECOND: dict[str, Any] = {
     "timeframe": "1h",
     "created_at": "2023-06-15T14:30:45Z",
     "expires_at": "2023-06-15T15:30:45Z",
+    "calibrated_confidence": None,
+    "uncalibrated_because": "insufficient_outcomes(37<100)",
 }
 
 EVALUATIONS: list[dict[str, Any]] = [

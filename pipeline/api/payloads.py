@@ -49,6 +49,18 @@ Words = Annotated[str, Field(description="the advice in words")]
 Entry = Annotated[float | None, Field(description="the close, in the quote currency")]
 Close = Annotated[datetime, Field(description="the close that it was computed from")]
 Expiry = Annotated[datetime, Field(description="from this instant on it is void")]
+# Behind the description's fields, and not of them.
+Calibrated = Annotated[
+    float | None,
+    Field(description="share of signals like it that had won when it came, 0 to 1; null where that is not known"),
+]
+Uncalibrated = Annotated[
+    str | None,
+    Field(
+        description="why calibrated_confidence is null: insufficient_outcomes(37<100), alert or not_calibrated_yet; "
+        "null where it is not"
+    ),
+]
 
 
 class ActiveSignal(BaseModel):
@@ -64,6 +76,8 @@ class ActiveSignal(BaseModel):
     entry_price: Entry
     created_at: Close
     expires_at: Expiry
+    calibrated_confidence: Calibrated
+    uncalibrated_because: Uncalibrated
 
 
 class ActiveAnswer(BaseModel):
@@ -75,8 +89,8 @@ class ActiveAnswer(BaseModel):
     next_cursor: str | None = Field(description="asks for what follows; null where nothing does")
 
 
-class GeneratedSignal(BaseModel):
-    """What a signal says."""
+class SignalTerms(BaseModel):
+    """What a signal says, as the description has it."""
 
     signal_id: UUID
     symbol: Symbol
@@ -94,7 +108,14 @@ class GeneratedSignal(BaseModel):
     expires_at: Expiry
 
 
-class SignalDetail(GeneratedSignal):
+class GeneratedSignal(SignalTerms):
+    """What a signal says."""
+
+    calibrated_confidence: Calibrated
+    uncalibrated_because: Uncalibrated
+
+
+class SignalDetail(SignalTerms):
     """Everything that a signal says, and what became of it."""
 
     status: SignalStatus
@@ -102,6 +123,8 @@ class SignalDetail(GeneratedSignal):
     execution_price: float | None
     profit_loss: float | None = Field(description="of the execution against the entry, a fraction, before fees")
     metadata: dict[str, Any] = Field(description="component_signals, sources, raw_data, components and more")
+    calibrated_confidence: Calibrated
+    uncalibrated_because: Uncalibrated
 
 
 class SignalAnswer(BaseModel):

@@ -13,12 +13,13 @@ from sqlalchemy import RowMapping
 
 from pipeline.domain.signal import SignalType
 from pipeline.storage import tables
-from pipeline.storage.queries import SignalFilter, calibrated_rank, conditions
+from pipeline.storage.queries import CALIBRATION, SignalFilter, calibrated_rank, conditions
 
 # What a list tells of a signal beside its id, in the API's order.
 SHOWN = (
     *("symbol", "signal_type", "strength", "confidence", "source", "description", "entry_price"),
     *("created_at", "expires_at"),
+    *CALIBRATION,
 )
 
 

@@ -19,11 +19,13 @@ from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage import tables
 
+CALIBRATION = ("calibrated_confidence", "uncalibrated_because")  # what it is, or else why it is unknown
 # The detail object of the API, in its order; `signal_id` is our `id`.
 DETAIL = (
     *("symbol", "signal_type", "strength", "confidence", "source", "strategy", "description", "entry_price"),
     *("target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at", "status", "executed_at"),
     *("execution_price", "profit_loss", "metadata"),
+    *CALIBRATION,
 )
 UUID_DIGITS = 32
 UNCALIBRATED = -1.0  # behind every calibrated rank

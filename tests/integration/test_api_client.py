@@ -84,10 +84,15 @@ def test_it_turns_the_pages_of_active_signals(client, database):
 def test_it_gives_one_signal_why_it_is_there_its_picture_and_the_service_s_state(database):
     store_block(database, random_walk(3, 100, symbols=("BTC/USDT",)))
     at = START + timedelta(hours=90)
-    (number,) = store(database, [a_life(a_series_of(database), created_at=at, expires_at=at + HOUR)])
+    calibrated = {"calibrated_confidence": 0.41, "uncalibrated_because": None}
+    (number,) = store(database, [a_life(a_series_of(database), created_at=at, expires_at=at + HOUR, **calibrated)])
     with an_api(database, at=at + timedelta(minutes=5)) as http, SignalsClient(str(http.base_url)) as client:
         signal = client.signal(number)
         assert (signal.signal_id, signal.status, signal.created_at) == (number, SignalStatus.ACTIVE, at)
+        (listed,) = client.active()
+        assert [(each.calibrated_confidence, each.uncalibrated_because) for each in (signal, listed)] == [
+            (0.41, None)
+        ] * 2
         assert "BTC/USDT" in json.dumps(client.explain(number))
         assert client.chart(str(number)).startswith(b"\x89PNG")
         assert client.health().database.is_reachable

@@ -1,4 +1,7 @@
-"""The description's example answers, field by field, from a running server over stored rows."""
+"""The description's example answers, field by field, from a running server over stored rows.
+
+Behind the description's fields of a signal stand ours, `spec_examples.CALIBRATIONS`, and nothing else.
+"""
 
 from datetime import timedelta
 
@@ -31,16 +34,18 @@ def test_a_signal_is_answered_as_the_description_shows_it_field_by_field(client)
     answer = client.get(f"{SIGNALS}/{spec_examples.FIRST}")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.json() == spec_examples.DETAIL
-    assert list(answer.json()["signal"]) == list(spec_examples.DETAIL["signal"])
+    (expected,) = spec_examples.with_calibration([spec_examples.DETAIL["signal"]])
+    assert answer.json() == spec_examples.DETAIL | {"signal": expected}
+    assert list(answer.json()["signal"]) == list(expected)
 
 
 def test_active_signals_are_answered_as_the_description_shows_them_field_by_field(client):
     found = client.get(f"{SIGNALS}/active").json()
 
     assert found.pop("next_cursor") is None
-    assert found == spec_examples.ACTIVE
-    assert [list(each) for each in found["signals"]] == [list(each) for each in spec_examples.ACTIVE["signals"]]
+    expected = spec_examples.with_calibration(spec_examples.ACTIVE["signals"])
+    assert found == spec_examples.ACTIVE | {"signals": expected}
+    assert [list(each) for each in found["signals"]] == [list(each) for each in expected]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,8 @@ def test_active_signals_are_answered_as_the_description_shows_them_field_by_fiel
 )
 def test_every_documented_parameter_filters(client, parameters, places):
     found = client.get(f"{SIGNALS}/active", params=parameters).json()
-    assert found["signals"] == [spec_examples.ACTIVE["signals"][place] for place in places]
+    expected = spec_examples.with_calibration(spec_examples.ACTIVE["signals"])
+    assert found["signals"] == [expected[place] for place in places]
     assert found["count"] == len(places)
 
 
@@ -100,11 +106,13 @@ def test_performance_has_the_fields_and_counts_of_the_description(database):
 
 
 def test_the_examples_of_the_openapi_document_are_the_descriptions(client):
-    assert spec_examples.DETAIL["signal"] == examples.SIGNAL
-    assert spec_examples.ACTIVE["signals"][0] == examples.ACTIVE_SIGNAL
+    beside = spec_examples.CALIBRATIONS[0]
+    assert spec_examples.DETAIL["signal"] | beside == examples.SIGNAL
+    assert spec_examples.ACTIVE["signals"][0] | beside == examples.ACTIVE_SIGNAL
     assert spec_examples.PERFORMANCE["performance"] | {"outcomes": examples.OUTCOMES} == examples.PERFORMANCE
     assert spec_examples.REQUEST == examples.REQUEST
-    assert spec_examples.GENERATED["signals"] == examples.GENERATION["signals"]
+    generated = spec_examples.with_calibration(spec_examples.GENERATED["signals"])
+    assert generated == examples.GENERATION["signals"]
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     assert schemas["GenerationRequest"]["examples"] == [examples.REQUEST]
     assert schemas["GenerationAnswer"]["examples"] == [examples.GENERATION]

@@ -71,6 +71,8 @@ def test_a_new_signal_and_its_end_are_told_as_they_come(client, database):
         "entry_price": 100.0,
         "created_at": "2024-01-01T00:00:00Z",
         "expires_at": "2024-01-01T01:00:00Z",
+        "calibrated_confidence": None,
+        "uncalibrated_because": "insufficient_outcomes(0<100)",
     }
     assert told == [
         {"cursor": new.id, "change": "new", "reason": None, "signal": {**active, "status": "ACTIVE"}},

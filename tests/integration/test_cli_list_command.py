@@ -49,7 +49,9 @@ def test_active_signals_are_listed_best_first_as_the_apis_detail_objects(signals
         *("signal_id", "symbol", "signal_type", "strength", "confidence", "source", "strategy", "description"),
         *("entry_price", "target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at", "status"),
         *("executed_at", "execution_price", "profit_loss", "metadata"),
+        *("calibrated_confidence", "uncalibrated_because"),
     ]
+    assert {each["uncalibrated_because"] for each in found} == {"insufficient_outcomes(0<100)"}
     assert found[0]["metadata"] == {"component_signals": 1, "sources": ["technical"], "raw_data": {}}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:00:00Z", found[0]["created_at"])
     assert (found[0]["target_prices"], found[1]["target_prices"]["tp1"]) == (None, 102.0)

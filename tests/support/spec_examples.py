@@ -1,5 +1,8 @@
 """The description's example answers, word for word, and rows that must be answered so.
 
+Answers have more than the description asks for, always behind its own fields: `CALIBRATIONS`, and `with_calibration`
+for an example as it is answered.
+
 The second example's id has letters beyond f, which no UUID has; one that is none of those stands in its place.
 """
 
@@ -143,6 +146,17 @@ PERFORMANCE: dict[str, Any] = {
     },
 }
 
+# What we tell of both signals beside what the description does.
+CALIBRATIONS: tuple[dict[str, Any], ...] = (
+    {"calibrated_confidence": 0.43, "uncalibrated_because": None},
+    {"calibrated_confidence": None, "uncalibrated_because": "insufficient_outcomes(37<100)"},
+)
+
+
+def with_calibration(signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Signals of an example, the first one first, with our fields behind the description's."""
+    return [signal | beside for signal, beside in zip(signals, CALIBRATIONS[: len(signals)], strict=True)]
+
 
 def example_rows(series: dict[str, int]) -> list[dict[str, Any]]:
     """The rows of `trading_signals` behind the two examples; ``series`` has ids by symbol."""
@@ -154,7 +168,10 @@ def example_rows(series: dict[str, int]) -> list[dict[str, Any]]:
         "timeframe": "1h",
         "metadata": {"component_signals": 1, "sources": ["sentiment"], "raw_data": {}},
     }
-    return [a_stored_signal(series[each["symbol"]], **_changes(each)) for each in (first, second)]
+    return [
+        a_stored_signal(series[each["symbol"]], **_changes(each), **beside)
+        for each, beside in zip((first, second), CALIBRATIONS, strict=True)
+    ]
 
 
 def _changes(example: dict[str, Any]) -> dict[str, Any]:
