@@ -21,7 +21,7 @@ from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.requester import OPEN, Identified
-from pipeline.api.sharing import Shared
+from pipeline.api.straight import Straight
 from pipeline.api.watching import watching
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
@@ -117,13 +117,14 @@ def build_application(
             Middleware(UnexpectedErrors),
             Middleware(Identified, service=service, access=access),
             Middleware(BodyLimit),
+            Middleware(Straight, service=service),
         ],
     )
     app.keys_required = access.keys_required
     app.state.service = service
     app.state.following = following
     app.state.key_watch = KeyWatch(database, clock, following.wake)
-    app.state.places, app.state.performance = places(), Shared()
+    app.state.places = places()
     add_error_handlers(app)
     app.include_router(performance.router)  # before /{signal_id}, which would take it for an id
     app.include_router(stream.router)

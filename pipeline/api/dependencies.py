@@ -1,7 +1,7 @@
 """What every route is given: the database, the settings, and what time it is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from pipeline.api.following import Following
 from pipeline.api.key_watch import KeyWatch
+from pipeline.api.sharing import Shared
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
 
@@ -20,6 +21,7 @@ class Service:
     database: Database
     settings: Settings
     clock: Callable[[], datetime]  # aware; a test's may stand still
+    shared: Shared[bytes] = field(default_factory=Shared)  # JSON that is the same for all who ask at once
 
 
 async def _service(request: Request) -> Service:

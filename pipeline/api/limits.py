@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
@@ -86,6 +87,7 @@ class Limits:
         )
 
 
+@lru_cache(maxsize=MAX_CALLERS)
 def caller_at(address: str) -> Caller:
     """Whoever is at an address; at any address of an IPv6 network, which one person has whole."""
     try:

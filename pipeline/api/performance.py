@@ -2,33 +2,29 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
+from pipeline.api.answers import answered, json_of
 from pipeline.api.dependencies import Served, Service
 from pipeline.api.parameters import PerformanceWindow
-from pipeline.api.payloads import Outcomes, Performance, PerformanceAnswer
+from pipeline.api.payloads import PerformanceAnswer
 from pipeline.api.requester import Reader, Requester
-from pipeline.api.sharing import Shared
 from pipeline.reporting import current_performance
 from pipeline.storage.universe import exchanges_shown
 
 router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 
-@router.get("/performance")
-async def signal_performance(
-    request: Request, service: Served, asker: Reader, window: Annotated[PerformanceWindow, Query()]
-) -> PerformanceAnswer:
+@router.get("/performance", response_model=PerformanceAnswer)
+async def signal_performance(service: Served, asker: Reader, window: Annotated[PerformanceWindow, Query()]) -> Response:
     """How live signals of the last day, week or month did, by their closes."""
-    shared: Shared[PerformanceAnswer] = request.app.state.performance
-    return await shared.computed(
-        (window.timeframe, window.exchange, asker.user_id), lambda: _performance(service, asker, window)
-    )
+    asked = ("performance", window.timeframe, window.exchange, asker.user_id)
+    return answered(await service.shared.computed(asked, lambda: _performance(service, asker, window)))
 
 
-def _performance(service: Service, asker: Requester, window: PerformanceWindow) -> PerformanceAnswer:
+def _performance(service: Service, asker: Requester, window: PerformanceWindow) -> bytes:
     with service.database.reading() as conn:
         exchanges = exchanges_shown(conn, service.settings.market) if window.exchange is None else (window.exchange,)
         executed, stored = current_performance(conn, window.timeframe, service.clock(), exchanges, asker.user_id)
-    outcomes = None if stored is None else Outcomes.model_validate(stored)
-    return PerformanceAnswer(performance=Performance.model_validate(executed | {"outcomes": outcomes}))
+    return json_of(PerformanceAnswer, performance=executed | {"outcomes": stored})

@@ -8,15 +8,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
 from sqlalchemy import Connection, RowMapping
 
+from pipeline.api.answers import answered, json_of
 from pipeline.api.computing import COMPUTES
 from pipeline.api.cursor import written
 from pipeline.api.dependencies import Served, Service
 from pipeline.api.errors import NotFoundError
 from pipeline.api.parameters import ActiveFilters, Execution, Invalidation, StatusChange
-from pipeline.api.payloads import ActiveAnswer, ActiveSignal, ErrorAnswer, ExplanationAnswer, SignalAnswer, SignalDetail
+from pipeline.api.payloads import ActiveAnswer, ErrorAnswer, ExplanationAnswer, SignalAnswer, SignalDetail
 from pipeline.api.requester import Executor, Reader, Requester
 from pipeline.charting import signal_picture
 from pipeline.domain.errors import IllegalTransitionError, TemporaryError
@@ -27,8 +27,8 @@ from pipeline.domain.universe import SeriesKey
 from pipeline.explaining import explain_bar
 from pipeline.json_values import json_value
 from pipeline.storage.chart_data import stored_chart
-from pipeline.storage.paging import SHOWN, Place, active_page
-from pipeline.storage.queries import SignalFilter, detail, signal_of
+from pipeline.storage.paging import Place, active_page
+from pipeline.storage.queries import SignalFilter, detail, shown_signal, signal_of
 from pipeline.storage.transitions import transition
 from pipeline.storage.universe import exchanges_shown
 
@@ -64,19 +64,18 @@ def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilt
         )
         found = active_page(conn, wanted, after=filters.after)
     page = found[: filters.limit]
-    return _sent(
-        ActiveAnswer(
-            count=len(page),
-            signals=[ActiveSignal(signal_id=row["id"], **{name: row[name] for name in SHOWN}) for row in page],
-            next_cursor=written(Place.of(page[-1])) if len(found) > len(page) else None,
-        )
-    )
+    cursor = written(Place.of(page[-1])) if len(found) > len(page) else None
+    return answered(json_of(ActiveAnswer, count=len(page), signals=page, next_cursor=cursor))
 
 
 @router.get("/{signal_id}", response_model=SignalAnswer, responses=UNKNOWN)
 def signal_detail(service: Served, asker: Reader, signal_id: UUID) -> Response:
     """One signal in full, of whatever status, origin and scope."""
-    return _sent(_answer(_stored(service, asker, signal_id)))
+    with service.database.reading() as conn:
+        signal = shown_signal(conn, signal_id, seen_by=asker.user_id)
+    if signal is None:
+        raise NotFoundError(signal_id)
+    return answered(json_of(SignalAnswer, signal=signal))
 
 
 @router.get("/{signal_id}/explain", response_model=ExplanationAnswer, responses=UNKNOWN, dependencies=[COMPUTES])
@@ -162,11 +161,6 @@ def _refusal(signal: RowMapping, wanted: SignalStatus) -> IllegalTransitionError
         f"signal {signal['id']} is {signal['status']}: only EXECUTED and INVALIDATED can be asked for, not {wanted}"
     )
     return IllegalTransitionError(message, signal["status"])
-
-
-def _sent(answer: BaseModel) -> Response:
-    """An answer as bytes; the framework would take another thread to validate what was validated as it was made."""
-    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _answer(signal: RowMapping) -> SignalAnswer:

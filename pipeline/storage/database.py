@@ -18,6 +18,7 @@ from pipeline.domain.errors import DatabaseUnavailableError
 from pipeline.domain.signal import DEFAULT_SCOPE
 from pipeline.storage.address import DatabaseAddress
 from pipeline.storage.bulk import Reader
+from pipeline.storage.plain import let_binary_through
 
 CHAIN_LOCK = 0x7369676E  # "sign": one run of the chain at a time, whoever started it
 ATTEMPTS = 6
@@ -44,6 +45,7 @@ class Database:
             max_overflow=0,
             connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
         )
+        let_binary_through(self.engine)
         self._readers = [Reader(address) for _ in range(READERS)]
         self._idle: SimpleQueue[Reader] = SimpleQueue()
         for reader in self._readers:

@@ -4,16 +4,17 @@ A page goes on behind the last signal of the one before it, wherever that now st
 what is stored or ends between two pages neither repeats nor hides a signal that is active all the while.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import RowMapping
 
 from pipeline.domain.signal import SignalType
 from pipeline.storage import tables
-from pipeline.storage.queries import CALIBRATION, SignalFilter, calibrated_rank, conditions
+from pipeline.storage.plain import parameter, plain, plain_rows, sql_of
+from pipeline.storage.queries import CALIBRATION, SignalFilter, best_first, calibrated_rank, conditions_of
 
 # What a list tells of a signal beside its id, in the API's order.
 SHOWN = (
@@ -35,7 +36,7 @@ class Place(NamedTuple):
     signal_id: UUID
 
     @classmethod
-    def of(cls, row: RowMapping) -> Self:
+    def of(cls, row: Mapping[str, Any]) -> Self:
         """Of a row of `active_page`."""
         return cls(
             calibrated_rank=row["calibrated_rank"],
@@ -44,29 +45,43 @@ class Place(NamedTuple):
             strength=row["strength"],
             symbol=row["symbol"],
             signal_type=SignalType(row["signal_type"]),
-            signal_id=row["id"],
+            signal_id=row["signal_id"],
         )
 
 
-def active_page(conn: sa.Connection, wanted: SignalFilter, after: Place | None = None) -> Sequence[RowMapping]:
+def active_page(conn: sa.Connection, wanted: SignalFilter, after: Place | None = None) -> list[dict[str, Any]]:
     """The next signals behind a place, best first, as `list_signals` orders them; `wanted.limit` of them at most.
 
     Returns
     -------
-    sequence of RowMapping
-        The columns of `SHOWN`, and those of `Place`.
+    list of dict
+        `signal_id`, the columns of `SHOWN`, and those of `Place`.
     """
+    values = wanted.values
+    sql = _page(tuple(values), wanted.is_by_calibrated, after is not None)
+    place = {} if after is None else _values_of(after)
+    return plain_rows(conn, sql, {**values, **place, "most": wanted.limit})
+
+
+@cache
+def _page(names: tuple[str, ...], is_by_calibrated: bool, is_behind: bool) -> str:
+    """A page's SQL, with the values of a filter, of a place and ``most`` as its parameters."""
     t = tables.trading_signals.c
-    order = wanted.best_first()
-    first = 0 if wanted.is_by_calibrated else 1  # of `Place`
-    columns = (t[name] for name in ("id", *SHOWN, "rank_score"))
-    query = sa.select(*columns, calibrated_rank().label("calibrated_rank")).where(*conditions(wanted))
-    if after is not None:
-        place = [
-            *(sa.literal(-value, sa.Double) for value in after[:4]),
-            sa.literal(after.symbol, t.symbol.type),
-            sa.literal(after.signal_type.value, t.signal_type.type),
-            sa.literal(after.signal_id, t.id.type),
-        ]
-        query = query.where(sa.tuple_(*order) > sa.tuple_(*place[first:]))
-    return conn.execute(query.order_by(*order).limit(wanted.limit)).mappings().all()
+    order = best_first(is_by_calibrated=is_by_calibrated)
+    shown = (plain(t[name]) for name in SHOWN)
+    query = sa.select(t.id.label("signal_id"), *shown, t.rank_score, calibrated_rank().label("calibrated_rank"))
+    query = query.where(*conditions_of(dict.fromkeys(names)))
+    if is_behind:
+        kinds = (*(sa.Double() for _ in range(4)), t.symbol.type, t.signal_type.type, t.id.type)
+        place = [parameter(name, kind) for name, kind in zip(PLACE_NAMES, kinds, strict=True)]
+        query = query.where(sa.tuple_(*order) > sa.tuple_(*place[0 if is_by_calibrated else 1 :]))
+    return sql_of(query.order_by(*order).limit(parameter("most", sa.Integer())))
+
+
+PLACE_NAMES = tuple(f"after_{name}" for name in Place._fields)
+
+
+def _values_of(place: Place) -> dict[str, object]:
+    """What the columns that are ordered by are compared with: the better, the less."""
+    values = (*(-value for value in place[:4]), place.symbol, place.signal_type.value, place.signal_id)
+    return dict(zip(PLACE_NAMES, values, strict=True))

@@ -4,20 +4,23 @@ Add a read here when a command or a route needs it. Reads that the stages comput
 and beside the tables they fill.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin, SignalType, Source
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage import tables
+from pipeline.storage.plain import parameter, plain, plain_rows, sql_of
 
 CALIBRATION = ("calibrated_confidence", "uncalibrated_because")  # what it is, or else why it is unknown
 # The detail object of the API, in its order; `signal_id` is our `id`.
@@ -29,6 +32,7 @@ DETAIL = (
 )
 UUID_DIGITS = 32
 UNCALIBRATED = -1.0  # behind every calibrated rank
+_t = tables.trading_signals.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +54,39 @@ class SignalFilter:
     has_ended: bool = False  # whether those that are no longer, or not yet, active are wanted too
     limit: int | None = None
 
+    @property
+    def values(self) -> dict[str, object]:
+        """What is asked for, by its name; what is not is left out."""
+        asked = {
+            "scope": self.scope,
+            "origin": self.origin and self.origin.value,
+            "seen_by": self.seen_by,
+            "symbol": self.symbol,
+            "exchanges": None if self.exchanges is None else list(self.exchanges),
+            "timeframe": self.timeframe and self.timeframe.value,
+            "signal_type": self.signal_type and self.signal_type.value,
+            "source_group": self.source_group,
+            "min_confidence": self.min_confidence,
+            "since": self.since,
+            "as_of": None if self.has_ended else self.as_of,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
     def merit(self, signal: RowMapping) -> tuple[float, float]:
         """What a stored signal is ranked by: the higher, the better."""
         calibrated = signal["calibrated_rank"] if self.is_by_calibrated else None
         return UNCALIBRATED if calibrated is None else calibrated, signal["rank_score"]
 
-    def best_first(self) -> tuple[sa.ColumnElement[Any], ...]:
-        """What rows of `trading_signals` are ordered by, each ascending."""
-        t = tables.trading_signals.c
-        stated = (-t.rank_score, -t.confidence, -t.strength, t.symbol, t.signal_type, t.id)
-        return (-calibrated_rank(), *stated) if self.is_by_calibrated else stated
+
+def best_first(*, is_by_calibrated: bool = False) -> tuple[sa.ColumnElement[Any], ...]:
+    """What rows of `trading_signals` are ordered by, each ascending."""
+    stated = (-_t.rank_score, -_t.confidence, -_t.strength, _t.symbol, _t.signal_type, _t.id)
+    return (-calibrated_rank(), *stated) if is_by_calibrated else stated
 
 
 def calibrated_rank() -> sa.ColumnElement[float]:
     """The calibrated rank of a row, `UNCALIBRATED` where it has none."""
-    return sa.func.coalesce(tables.trading_signals.c.calibrated_rank, UNCALIBRATED)
+    return sa.func.coalesce(_t.calibrated_rank, sa.literal(UNCALIBRATED, sa.Double, literal_execute=True))
 
 
 def signals_with_ends() -> sa.Select[tuple[Any, ...]]:
@@ -105,7 +127,7 @@ def signal_of(conn: sa.Connection, number: UUID, seen_by: UUID | None = None) ->
 def list_signals(conn: sa.Connection, wanted: SignalFilter) -> Sequence[RowMapping]:
     """Signals as `signals_with_ends` has them; the best first, or the newest close where ended ones are wanted."""
     t = tables.trading_signals.c
-    best = wanted.best_first()
+    best = best_first(is_by_calibrated=wanted.is_by_calibrated)
     order = (t.candle_close_at.desc(), *best) if wanted.has_ended else best
     query = signals_with_ends().where(*conditions(wanted)).order_by(*order).limit(wanted.limit)
     return conn.execute(query).mappings().all()
@@ -119,31 +141,12 @@ def count_signals(conn: sa.Connection, wanted: SignalFilter) -> int:
 
 def conditions(wanted: SignalFilter) -> list[sa.ColumnElement[bool]]:
     """What holds of the rows of `trading_signals` that a filter lets through."""
-    t = tables.trading_signals.c
-    found: list[sa.ColumnElement[bool]] = [t.scope == wanted.scope, *visible_to(wanted.seen_by)]
-    if wanted.origin is not None:
-        found.append(t.origin == wanted.origin)
-    if wanted.symbol is not None:
-        found.append(t.symbol == wanted.symbol)
-    if wanted.exchanges is not None:
-        found.append(t.exchange.in_(wanted.exchanges))
-    if wanted.timeframe is not None:
-        found.append(t.timeframe == wanted.timeframe.value)
-    if wanted.signal_type is not None:
-        found.append(t.signal_type == wanted.signal_type.value)
-    if wanted.source_group is not None:
-        found.append(t.source_group == wanted.source_group)
-    if wanted.min_confidence is not None:
-        found.append(t.confidence >= wanted.min_confidence)
-    if wanted.since is not None:
-        found.append(t.created_at >= wanted.since)
-    if not wanted.has_ended:
-        found += [
-            t.status == sa.literal(SignalStatus.ACTIVE.value, literal_execute=True),  # told to the partial index
-            t.created_at <= wanted.as_of,
-            t.expires_at > wanted.as_of,
-        ]
-    return found
+    return conditions_of(wanted.values)
+
+
+def conditions_of(values: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+    """The same of a filter's values, each of which is a parameter of its name."""
+    return [_HOLDS[name](parameter(name, value=value)) for name, value in values.items()]
 
 
 def visible_to(user_id: UUID | None) -> list[sa.ColumnElement[bool]]:
@@ -151,8 +154,27 @@ def visible_to(user_id: UUID | None) -> list[sa.ColumnElement[bool]]:
 
     Nothing has to hold for None, who is on this machine and has no key.
     """
-    owner = tables.trading_signals.c.user_id
-    return [] if user_id is None else [sa.or_(owner.is_(None), owner == user_id)]
+    return [] if user_id is None else [_HOLDS["seen_by"](parameter("seen_by", value=user_id))]
+
+
+# What is asked for -> what holds of the rows then.
+_HOLDS: Mapping[str, Callable[[sa.BindParameter[Any]], sa.ColumnElement[bool]]] = {
+    "scope": lambda value: _t.scope == value,
+    "origin": lambda value: _t.origin == value,
+    "seen_by": lambda value: sa.or_(_t.user_id.is_(None), _t.user_id == value),
+    "symbol": lambda value: _t.symbol == value,
+    "exchanges": lambda value: _t.exchange == sa.any_(sa.cast(value, ARRAY(sa.Text))),
+    "timeframe": lambda value: _t.timeframe == value,
+    "signal_type": lambda value: _t.signal_type == value,
+    "source_group": lambda value: _t.source_group == value,
+    "min_confidence": lambda value: _t.confidence >= value,
+    "since": lambda value: _t.created_at >= value,
+    "as_of": lambda value: sa.and_(
+        _t.status == sa.literal(SignalStatus.ACTIVE.value, literal_execute=True),  # told to the partial index
+        _t.created_at <= value,
+        _t.expires_at > value,
+    ),
+}
 
 
 class SignalOccasion(NamedTuple):
@@ -173,6 +195,20 @@ def signal_occasions(conn: sa.Connection, symbol: str | None = None) -> list[Sig
     if symbol is not None:
         query = query.where(t.symbol == symbol)
     return [SignalOccasion(*row) for row in conn.execute(query)]
+
+
+def shown_signal(conn: sa.Connection, number: UUID, *, seen_by: UUID | None = None) -> dict[str, Any] | None:
+    """The API's detail object of a signal; None if there is none that ``seen_by`` may see."""
+    values = {"id": number} | ({} if seen_by is None else {"seen_by": seen_by})
+    found = plain_rows(conn, _shown_signal(seen_by is not None), values)
+    return found[0] if found else None
+
+
+@cache
+def _shown_signal(has_asker: bool) -> str:
+    shown = (plain(_t[name]) for name in DETAIL)
+    query = sa.select(_t.id.label("signal_id"), *shown).where(_t.id == parameter("id"))
+    return sql_of(query.where(*conditions_of({"seen_by": None})) if has_asker else query)
 
 
 def detail(signal: RowMapping) -> dict[str, Any]:

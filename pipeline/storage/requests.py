@@ -18,7 +18,7 @@ from pipeline.storage import tables
 from pipeline.storage.candidates import IN_SPANS, Occasion
 from pipeline.storage.database import CHAIN_LOCK
 from pipeline.storage.history import Series
-from pipeline.storage.queries import SignalFilter, signals_with_ends
+from pipeline.storage.queries import best_first, signals_with_ends
 from pipeline.storage.spans import Span, stage_spans
 
 LONGEST_WAIT = "10s"  # for another request of the same scope
@@ -104,8 +104,7 @@ def signals_of(conn: sa.Connection, spans: Sequence[Span], occasion: Occasion, p
         t.candle_close_at.in_(closes),
         in_spans,
     )
-    best_first = SignalFilter(as_of=max(closes)).best_first()
-    return conn.execute(query.order_by(*best_first)).mappings().all()
+    return conn.execute(query.order_by(*best_first())).mappings().all()
 
 
 _NEWEST = sa.text(
