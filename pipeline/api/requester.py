@@ -165,15 +165,17 @@ class Identified:
     def _known(self, key: str) -> StoredKey:
         """The key that this is; in a thread, as the database is asked."""
         at = self._service.clock()
-        with self._service.database.begin() as conn:
+        with self._service.database.reading() as conn:
             stored = find_key(conn, key)
-            if stored is None:
-                raise _unauthorized("key_unknown", "the key must be one of this server's, was none")
-            state = stored.state(at)
-            if state != "active":  # who has the whole key may know what became of it
-                ended_at = stored.revoked_at or stored.expires_at
-                raise _unauthorized(f"key_{state}", f"the key {stored.name} {ENDED[state]} at {iso(ended_at)}")
-            note_use(conn, stored, at)
+        if stored is None:
+            raise _unauthorized("key_unknown", "the key must be one of this server's, was none")
+        state = stored.state(at)
+        if state != "active":  # who has the whole key may know what became of it
+            ended_at = stored.revoked_at or stored.expires_at
+            raise _unauthorized(f"key_{state}", f"the key {stored.name} {ENDED[state]} at {iso(ended_at)}")
+        if stored.is_use_to_be_noted(at):
+            with self._service.database.begin() as conn:
+                note_use(conn, stored, at)
         return stored
 
     def _count(self, scope: Connection, visit: _Visit) -> None:

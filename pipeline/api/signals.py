@@ -45,8 +45,13 @@ router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 
 @router.get("/active", response_model=ActiveAnswer)
-def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilters, Query()]) -> Response:
+async def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilters, Query()]) -> Response:
     """Live signals that are active now, strongest first, as `signals list` shows them."""
+    asked = ("active", *filters.model_dump().values(), asker.user_id)
+    return answered(await service.shared.computed(asked, lambda: _active(service, asker, filters)))
+
+
+def _active(service: Service, asker: Requester, filters: ActiveFilters) -> bytes:
     with service.database.reading() as conn:
         exchanges = exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
         wanted = SignalFilter(
@@ -65,7 +70,7 @@ def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilt
         found = active_page(conn, wanted, after=filters.after)
     page = found[: filters.limit]
     cursor = written(Place.of(page[-1])) if len(found) > len(page) else None
-    return answered(json_of(ActiveAnswer, count=len(page), signals=page, next_cursor=cursor))
+    return json_of(ActiveAnswer, count=len(page), signals=page, next_cursor=cursor)
 
 
 @router.get("/{signal_id}", response_model=SignalAnswer, responses=UNKNOWN)

@@ -7,13 +7,13 @@ so would all be without this, which adds no answer of its own.
 """
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Awaitable
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
@@ -27,8 +27,6 @@ from pipeline.domain.access import Scope
 from pipeline.domain.errors import SignalsError
 
 Query = TypeVar("Query", bound=BaseModel)
-import os
-THREADS = int(os.environ.get("READS_N", "4"))
 
 
 class Straight:
@@ -36,7 +34,6 @@ class Straight:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self.app, self._service = app, service
-        self._threads = CapacityLimiter(THREADS)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
@@ -63,21 +60,13 @@ class Straight:
             return None
         if path == ACTIVE.path:
             filters = _read(ActiveFilters, scope)
-            return (
-                None
-                if filters is None
-                else (ACTIVE, self._read(signals.active_signals, asker, filters))
-            )
+            return None if filters is None else (ACTIVE, signals.active_signals(service, asker, filters))
         if path == PERFORMANCE.path:
             window = _read(PerformanceWindow, scope)
             return None if window is None else (PERFORMANCE, performance.signal_performance(service, asker, window))
         if one := ONE_SIGNAL.fullmatch(path):
-            return ONE, self._read(signals.signal_detail, asker, UUID(one[1]))
+            return ONE, run_in_threadpool(signals.signal_detail, service, asker, UUID(one[1]))
         return None
-
-    def _read(self, reading: Callable[..., Response], *asked: Any) -> Awaitable[Response]:
-        """What a route's function answers, in one of the threads of these readings."""
-        return to_thread.run_sync(reading, self._service, *asked, limiter=self._threads)
 
 
 class Route(NamedTuple):

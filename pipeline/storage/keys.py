@@ -49,6 +49,10 @@ class StoredKey:
             return "revoked"
         return "expired" if self.expires_at <= at else "active"
 
+    def is_use_to_be_noted(self, at: datetime) -> bool:
+        """Whether the last use that was noted is `USE_NOTED_EVERY` ago."""
+        return self.last_used_at is None or at - self.last_used_at >= USE_NOTED_EVERY
+
 
 def make_key(
     conn: sa.Connection,
@@ -107,7 +111,7 @@ def find_key(conn: sa.Connection, key: str) -> StoredKey | None:
 
 def note_use(conn: sa.Connection, key: StoredKey, at: datetime) -> bool:
     """Note that a key is used; True if that was written, which it is once in `USE_NOTED_EVERY`."""
-    if key.last_used_at is not None and at - key.last_used_at < USE_NOTED_EVERY:
+    if not key.is_use_to_be_noted(at):
         return False
     k = tables.api_keys.c
     is_old = sa.or_(k.last_used_at.is_(None), k.last_used_at <= at - USE_NOTED_EVERY)

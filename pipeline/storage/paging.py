@@ -45,7 +45,7 @@ class Place(NamedTuple):
             strength=row["strength"],
             symbol=row["symbol"],
             signal_type=SignalType(row["signal_type"]),
-            signal_id=row["signal_id"],
+            signal_id=UUID(row["signal_id"]),
         )
 
 
@@ -55,7 +55,7 @@ def active_page(conn: sa.Connection, wanted: SignalFilter, after: Place | None =
     Returns
     -------
     list of dict
-        `signal_id`, the columns of `SHOWN`, and those of `Place`.
+        `signal_id` as text, the columns of `SHOWN`, and those of `Place`.
     """
     values = wanted.values
     sql = _page(tuple(values), wanted.is_by_calibrated, after is not None)
@@ -69,7 +69,7 @@ def _page(names: tuple[str, ...], is_by_calibrated: bool, is_behind: bool) -> st
     t = tables.trading_signals.c
     order = best_first(is_by_calibrated=is_by_calibrated)
     shown = (plain(t[name]) for name in SHOWN)
-    query = sa.select(t.id.label("signal_id"), *shown, t.rank_score, calibrated_rank().label("calibrated_rank"))
+    query = sa.select(plain(t.id).label("signal_id"), *shown, t.rank_score, calibrated_rank().label("calibrated_rank"))
     query = query.where(*conditions_of(dict.fromkeys(names)))
     if is_behind:
         kinds = (*(sa.Double() for _ in range(4)), t.symbol.type, t.signal_type.type, t.id.type)

@@ -198,7 +198,7 @@ def signal_occasions(conn: sa.Connection, symbol: str | None = None) -> list[Sig
 
 
 def shown_signal(conn: sa.Connection, number: UUID, *, seen_by: UUID | None = None) -> dict[str, Any] | None:
-    """The API's detail object of a signal; None if there is none that ``seen_by`` may see."""
+    """The API's detail object of a signal, its id as text; None if there is none that ``seen_by`` may see."""
     values = {"id": number} | ({} if seen_by is None else {"seen_by": seen_by})
     found = plain_rows(conn, _shown_signal(seen_by is not None), values)
     return found[0] if found else None
@@ -207,7 +207,7 @@ def shown_signal(conn: sa.Connection, number: UUID, *, seen_by: UUID | None = No
 @cache
 def _shown_signal(has_asker: bool) -> str:
     shown = (plain(_t[name]) for name in DETAIL)
-    query = sa.select(_t.id.label("signal_id"), *shown).where(_t.id == parameter("id"))
+    query = sa.select(plain(_t.id).label("signal_id"), *shown).where(_t.id == parameter("id"))
     return sql_of(query.where(*conditions_of({"seen_by": None})) if has_asker else query)
 
 
