@@ -1,9 +1,8 @@
 """A straight way for what is asked most: readings that are right at first sight.
 
-To find a route, solve its dependencies and read its query takes FastAPI as long as all else that an answer takes. Here
-a GET of a path that is known, by somebody who may read, with a query that the route's model accepts, is given to the
-route's own function. Everything else goes FastAPI's way, so that what is refused, and how, is decided there alone; and
-so would all be without this, which adds no answer of its own.
+To find a route, solve its dependencies and read its query takes FastAPI a third of what all else of an answer takes.
+Here a GET of a path that is known, by somebody who may read, with a query that the route's model accepts, is given to
+the route's own function. Everything else goes FastAPI's way, so that what is refused, and how, is decided there alone.
 """
 
 import re
