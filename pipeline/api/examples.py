@@ -37,6 +37,10 @@ SIGNAL: dict[str, Any] = {
     },
     "calibrated_confidence": 0.43,
     "uncalibrated_because": None,
+    "exchange": "binance",
+    "profile": "house",
+    "is_conflicting": False,
+    "rank_score": 0.801,
 }
 
 ACTIVE_SIGNAL = {name: SIGNAL[name] for name in ActiveSignal.model_fields}
@@ -68,6 +72,10 @@ SECOND: dict[str, Any] = {
     "expires_at": "2023-06-15T15:30:45Z",
     "calibrated_confidence": None,
     "uncalibrated_because": "insufficient_outcomes(37<100)",
+    "exchange": "binance",
+    "profile": "house",
+    "is_conflicting": False,
+    "rank_score": 0.671,
 }
 
 EVALUATIONS: list[dict[str, Any]] = [

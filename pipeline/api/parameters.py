@@ -15,9 +15,10 @@ from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe, parse_instant
 from pipeline.domain.universe import EXCHANGE_PATTERN, parse_symbol
 from pipeline.requesting import SignalRequest
-from pipeline.risk.profile import RiskLevel
+from pipeline.risk.profile import NAME_PATTERN, RiskLevel
 from pipeline.storage.changes import Change
 from pipeline.storage.paging import Place
+from pipeline.storage.queries import EVERY_PROFILE
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 100, 500
@@ -59,6 +60,7 @@ Instant = Annotated[
     datetime, _read_by(parse_instant), _text(format="date-time", description="ISO 8601; UTC without an offset")
 ]
 Exchange = Annotated[str, Field(pattern=EXCHANGE_PATTERN, max_length=40)]
+Profile = Annotated[str, Field(pattern=NAME_PATTERN)]
 SourceGroup = Annotated[
     Literal["technical", "ml_model", "sentiment", "multi"],
     BeforeValidator(_source_group),
@@ -95,6 +97,15 @@ class SignalFilters(_Strict):
     )
     timeframe: Timeframe | None = Field(None, description="only of bars of this duration")
     exchange: Exchange | None = Field(None, description="only of this exchange; the settings' by default")
+    profile: Profile | None = Field(
+        None,
+        description="only of this risk profile, house or one of yours, or all that you may see; by default yours if "
+        "scheduled runs make signals for it, else the house's",
+    )
+
+    def profile_of(self, asker: str) -> str | None:
+        """Whose signals are wanted, by whose are meant where none is named; None for every profile."""
+        return None if self.profile == EVERY_PROFILE else self.profile or asker
 
 
 class ActiveFilters(SignalFilters):
@@ -118,14 +129,15 @@ class StreamFilters(SignalFilters):
     )
     until_caught_up: bool = Field(False, description="end when everything that there is now has been told")
 
-    def lets_through(self) -> Callable[[Change, Collection[str]], bool]:
-        """Whether a stream tells a change, given the exchanges that are meant where it names none."""
+    def lets_through(self, profile: str | None) -> Callable[[Change, Collection[str]], bool]:
+        """Whether a stream tells a change of a profile, given the exchanges that are meant where it names none."""
         wanted = {
             "symbol": self.symbol,
             "signal_type": self.signal_type,
             "source_group": self.source,
             "timeframe": self.timeframe,
             "exchange": self.exchange,
+            "profile": profile,
         }
         equal = {name: str(value) for name, value in wanted.items() if value is not None}
         least = 0.0 if self.min_confidence is None else self.min_confidence

@@ -61,6 +61,11 @@ Uncalibrated = Annotated[
         "null where it is not"
     ),
 ]
+Owner = Annotated[str, Field(description="the risk profile that let it pass: house, or one of a user's")]
+Conflicting = Annotated[
+    bool, Field(description="whether the same bar made an opposite signal for the same profile, whatever became of it")
+]
+Rank = Annotated[float, Field(description="what lists are ordered by: 0.7 confidence + 0.3 strength, 0 to 1")]
 
 
 class ActiveSignal(BaseModel):
@@ -78,6 +83,11 @@ class ActiveSignal(BaseModel):
     expires_at: Expiry
     calibrated_confidence: Calibrated
     uncalibrated_because: Uncalibrated
+    exchange: str
+    profile: Owner
+    is_conflicting: Conflicting
+    rank_score: Rank
+    timeframe: Timeframe
 
 
 class ActiveAnswer(BaseModel):
@@ -113,6 +123,10 @@ class GeneratedSignal(SignalTerms):
 
     calibrated_confidence: Calibrated
     uncalibrated_because: Uncalibrated
+    exchange: str
+    profile: Owner
+    is_conflicting: Conflicting
+    rank_score: Rank
 
 
 class SignalDetail(SignalTerms):
@@ -125,6 +139,10 @@ class SignalDetail(SignalTerms):
     metadata: dict[str, Any] = Field(description="component_signals, sources, raw_data, components and more")
     calibrated_confidence: Calibrated
     uncalibrated_because: Uncalibrated
+    exchange: str
+    profile: Owner
+    is_conflicting: Conflicting
+    rank_score: Rank
 
 
 class SignalAnswer(BaseModel):

@@ -27,6 +27,7 @@ from pipeline.api.limits import Allowance, Caller, Limits, caller_at
 from pipeline.domain.access import Scope
 from pipeline.domain.errors import SignalsError
 from pipeline.json_values import iso
+from pipeline.storage import accounts
 from pipeline.storage.keys import KEY_PATTERN, StoredKey, find_key, note_use
 
 OPEN = frozenset({"/health"})  # for whoever watches the service, without a key
@@ -46,6 +47,7 @@ class Requester:
     user_id: UUID | None  # None: without a key; sees every signal
     name: str | None  # of the key
     scopes: frozenset[Scope]
+    profile: str = accounts.HOUSE  # whose signals are meant where a request names none
 
     def may_see(self, owner: UUID | None) -> bool:
         """Whether signals of a user, or of the house (None), are there for them."""
@@ -149,7 +151,12 @@ class Identified:
         except RefusedError:
             self._count(scope, visit)  # who tries keys out is an address, however many there are
             raise
-        visit.requester = Requester(user_id=stored.user_id, name=stored.name, scopes=stored.scopes)
+        visit.requester = Requester(
+            user_id=stored.user_id,
+            name=stored.name,
+            scopes=stored.scopes,
+            profile=stored.profile or accounts.HOUSE,
+        )
         visit.caller = Caller("key", str(stored.key_id))
 
     def _let_in_without(self, headers: Headers) -> None:

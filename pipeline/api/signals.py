@@ -47,7 +47,7 @@ router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 @router.get("/active", response_model=ActiveAnswer)
 async def active_signals(service: Served, asker: Reader, filters: Annotated[ActiveFilters, Query()]) -> Response:
     """Live signals that are active now, strongest first, as `signals list` shows them."""
-    asked = ("active", *filters.model_dump().values(), asker.user_id)
+    asked = ("active", *filters.model_dump().values(), asker.user_id, asker.profile)
     return answered(await service.shared.computed(asked, lambda: _active(service, asker, filters)))
 
 
@@ -56,6 +56,7 @@ def _active(service: Service, asker: Requester, filters: ActiveFilters) -> bytes
         exchanges = exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
         wanted = SignalFilter(
             as_of=service.clock(),
+            profile=filters.profile_of(asker.profile),
             seen_by=asker.user_id,
             symbol=filters.symbol,
             exchanges=exchanges,

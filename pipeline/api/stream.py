@@ -111,7 +111,7 @@ async def signal_stream(
         if not await following.knows(begin):
             raise UnknownChangeError
     until = newest.number if filters.until_caught_up else None
-    lets_through = filters.lets_through()
+    lets_through = filters.lets_through(filters.profile_of(asker.profile))
 
     def is_wanted(change: Change, exchanges: Collection[str]) -> bool:
         return asker.may_see(change.signal["user_id"]) and lets_through(change, exchanges)

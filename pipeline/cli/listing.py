@@ -16,7 +16,9 @@ from pipeline.domain.signal import DEFAULT_SCOPE, Origin
 from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE, MarketSettings
+from pipeline.storage.accounts import HOUSE, profile_names
 from pipeline.storage.queries import (
+    EVERY_PROFILE,
     SignalFilter,
     SignalOccasion,
     count_signals,
@@ -44,6 +46,7 @@ COLUMNS = (
     Column(title="id"),
     Column(title="expires", is_optional=True),
     Column(title="exchange", is_optional=True),
+    Column(title="profile", is_optional=True),
     Column(title="strength", is_number=True, is_optional=True),
     Column(title="calibrated", is_number=True, is_optional=True),
     Column(title="description", wraps=True, is_optional=True),
@@ -63,6 +66,7 @@ ID_DIGITS = 8  # of the id's 32; the commands that take one are content with a b
 @click.option("--exchange", type=EXCHANGE, help="Only of this exchange; the settings' by default, all: of every one.")
 @click.option("--origin", type=click.Choice([o.value for o in Origin]), help="live (default), or replay.")
 @click.option("--scope", default=None, help="default, or the name of a replay.")
+@click.option("--profile", help="Only of this risk profile; house by default, all: of every one.")
 @click.option("--all", "has_ended", is_flag=True, help="Those too that have ended or not begun; newest first.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"At most so many (a table has {TABLE_LIMIT} by default).")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of signals as JSON; always best first.")
@@ -71,6 +75,7 @@ def list_command(
     exchange: str | None,
     origin: str | None,
     scope: str | None,
+    profile: str | None,
     has_ended: bool,
     limit: int | None,
     as_json: bool,
@@ -87,6 +92,7 @@ def list_command(
       signals list --exchange simulated
       signals list --origin replay --all --json
       signals list --scope fast-sma --all
+      signals list --profile alice
     """
     settings = load_settings()
     with open_database(settings) as database, database.begin() as conn:
@@ -97,6 +103,7 @@ def list_command(
             exchanges=exchanges,
             origin=_origin(origin, scope),
             scope=scope or DEFAULT_SCOPE,
+            profile=_profile(conn, profile, scope),
             is_by_calibrated=settings.calibration.ranks_signals,
             has_ended=has_ended,
             limit=limit or (None if as_json else TABLE_LIMIT),
@@ -138,6 +145,16 @@ def _exchanges(
         return tuple(sorted(stored)), f"{error}; signals of each are shown" if stored else str(error)
 
 
+def _profile(conn: sa.Connection, given: str | None, scope: str | None) -> str | None:
+    """Whose signals are asked for, None for everybody's; a scope of one's own has but those that its name means."""
+    if given == EVERY_PROFILE or (given is None and scope not in (None, DEFAULT_SCOPE)):
+        return None
+    known = profile_names(conn)
+    if given is not None and given not in known:
+        raise ConfigurationError(f"profile must be one of {', '.join(known)}, or {EVERY_PROFILE}, was {given!r}")
+    return given or HOUSE
+
+
 def _origin(origin: str | None, scope: str | None) -> Origin | None:
     """Live unless another is named; a scope of one's own has but one origin, which need not be said."""
     if origin is not None:
@@ -148,8 +165,8 @@ def _origin(origin: str | None, scope: str | None) -> Origin | None:
 def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
     """Print signals as a table, in the order given."""
     columns = [*COLUMNS[:5], STATUS, *COLUMNS[5:], *ENDS] if has_status else list(COLUMNS)
-    if len({row["exchange"] for row in found}) > 1:
-        columns = [replace(c, is_optional=False) if c.title == "exchange" else c for c in columns]
+    told_apart = {name for name in ("exchange", "profile") if len({row[name] for row in found}) > 1}
+    columns = [replace(c, is_optional=c.is_optional and c.title not in told_apart) for c in columns]
     rows = []
     for row in found:
         cells = [
@@ -166,6 +183,7 @@ def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
             row["id"].hex[:ID_DIGITS],
             instant(row["expires_at"]),
             row["exchange"],
+            row["profile"],
             share(row["strength"]),
             None if row["calibrated_confidence"] is None else share(row["calibrated_confidence"]),
             row["description"],

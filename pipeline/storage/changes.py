@@ -70,7 +70,7 @@ class Change:
     status: SignalStatus  # ACTIVE: it is new
     at: datetime  # when it was stored, executed or taken back, or its expiry
     reason: str | None
-    signal: Mapping[str, Any]  # id, the columns of `SHOWN`, exchange, timeframe, source_group, user_id
+    signal: Mapping[str, Any]  # id, the columns of `SHOWN`, source_group, user_id
 
     @property
     def number(self) -> int:
@@ -168,7 +168,7 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> {NUMBER_BITS
 )
 _CHANGES = sa.text(
     f"""SELECT c.change_id, c.status AS change, c.recorded_at, coalesce(e.effective_at, c.recorded_at) AS at, e.reason,
-  {", ".join(f"t.{name}" for name in ("id", *SHOWN, "exchange", "timeframe", "source_group", "user_id"))}
+  {", ".join(f"t.{name}" for name in ("id", *SHOWN, "source_group", "user_id"))}
 FROM (
   SELECT * FROM signal_changes WHERE change_id > :after AND change_id <= :until ORDER BY change_id LIMIT :limit
 ) c

@@ -42,6 +42,7 @@ class StoredKey:
     expires_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+    profile: str | None  # of the user's, that scheduled runs make signals for
 
     def state(self, at: datetime) -> str:
         """``active``, ``expired`` or ``revoked``."""
@@ -157,7 +158,14 @@ def revoke_key(conn: sa.Connection, known_by: str, at: datetime) -> tuple[str, b
     return str(known.name), conn.execute(taken_back.values(revoked_at=at)).rowcount > 0
 
 
-_KEYS = sa.select(tables.api_keys, tables.users.c.name.label("user")).join_from(tables.api_keys, tables.users)
+_PROFILE = (
+    sa.select(sa.func.min(tables.risk_profiles.c.profile))
+    .where(tables.risk_profiles.c.user_id == tables.api_keys.c.user_id, tables.risk_profiles.c.is_scheduled)
+    .scalar_subquery()
+)
+_KEYS = sa.select(tables.api_keys, tables.users.c.name.label("user"), _PROFILE.label("profile")).join_from(
+    tables.api_keys, tables.users
+)
 
 
 def _stored(row: Any) -> StoredKey:

@@ -14,13 +14,15 @@ import sqlalchemy as sa
 from pipeline.domain.signal import SignalType
 from pipeline.storage import tables
 from pipeline.storage.plain import parameter, plain, plain_rows, sql_of
-from pipeline.storage.queries import CALIBRATION, SignalFilter, best_first, calibrated_rank, conditions_of
+from pipeline.storage.queries import CALIBRATION, OCCASION, SignalFilter, best_first, calibrated_rank, conditions_of
 
 # What a list tells of a signal beside its id, in the API's order.
 SHOWN = (
     *("symbol", "signal_type", "strength", "confidence", "source", "description", "entry_price"),
     *("created_at", "expires_at"),
     *CALIBRATION,
+    *OCCASION,
+    "timeframe",
 )
 
 
@@ -69,7 +71,7 @@ def _page(names: tuple[str, ...], is_by_calibrated: bool, is_behind: bool) -> st
     t = tables.trading_signals.c
     order = best_first(is_by_calibrated=is_by_calibrated)
     shown = (plain(t[name]) for name in SHOWN)
-    query = sa.select(plain(t.id).label("signal_id"), *shown, t.rank_score, calibrated_rank().label("calibrated_rank"))
+    query = sa.select(plain(t.id).label("signal_id"), *shown, calibrated_rank().label("calibrated_rank"))
     query = query.where(*conditions_of(dict.fromkeys(names)))
     if is_behind:
         kinds = (*(sa.Double() for _ in range(4)), t.symbol.type, t.signal_type.type, t.id.type)

@@ -20,15 +20,19 @@ from pipeline.domain.signal import DEFAULT_SCOPE, Origin, SignalType, Source
 from pipeline.domain.status import SignalStatus
 from pipeline.domain.timeframe import Timeframe
 from pipeline.storage import tables
+from pipeline.storage.accounts import HOUSE
 from pipeline.storage.plain import parameter, plain, plain_rows, sql_of
 
 CALIBRATION = ("calibrated_confidence", "uncalibrated_because")  # what it is, or else why it is unknown
+OCCASION = ("exchange", "profile", "is_conflicting", "rank_score")  # where, whose, beside what, and in which place
+EVERY_PROFILE = "all"  # in place of a profile's name
 # The detail object of the API, in its order; `signal_id` is our `id`.
 DETAIL = (
     *("symbol", "signal_type", "strength", "confidence", "source", "strategy", "description", "entry_price"),
     *("target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at", "status", "executed_at"),
     *("execution_price", "profit_loss", "metadata"),
     *CALIBRATION,
+    *OCCASION,
 )
 UUID_DIGITS = 32
 UNCALIBRATED = -1.0  # behind every calibrated rank
@@ -49,6 +53,7 @@ class SignalFilter:
     since: datetime | None = None  # of this close or later
     origin: Origin | None = Origin.LIVE  # None: any
     scope: str = DEFAULT_SCOPE
+    profile: str | None = HOUSE  # None: of every profile
     seen_by: UUID | None = None  # the user who asks, see `visible_to`; None: who sees every signal
     is_by_calibrated: bool = False  # what came true most often first, signals without calibrated confidence last
     has_ended: bool = False  # whether those that are no longer, or not yet, active are wanted too
@@ -60,6 +65,7 @@ class SignalFilter:
         asked = {
             "scope": self.scope,
             "origin": self.origin and self.origin.value,
+            "profile": self.profile,
             "seen_by": self.seen_by,
             "symbol": self.symbol,
             "exchanges": None if self.exchanges is None else list(self.exchanges),
@@ -161,6 +167,7 @@ def visible_to(user_id: UUID | None) -> list[sa.ColumnElement[bool]]:
 _HOLDS: Mapping[str, Callable[[sa.BindParameter[Any]], sa.ColumnElement[bool]]] = {
     "scope": lambda value: _t.scope == value,
     "origin": lambda value: _t.origin == value,
+    "profile": lambda value: _t.profile == value,
     "seen_by": lambda value: sa.or_(_t.user_id.is_(None), _t.user_id == value),
     "symbol": lambda value: _t.symbol == value,
     "exchanges": lambda value: _t.exchange == sa.any_(sa.cast(value, ARRAY(sa.Text))),

@@ -1,6 +1,6 @@
 """The description's example answers, field by field, from a running server over stored rows.
 
-Behind the description's fields of a signal stand ours, `spec_examples.CALIBRATIONS`, and nothing else.
+Behind the description's fields of a signal stand ours, `spec_examples.OURS`, and nothing else.
 """
 
 from datetime import timedelta
@@ -34,7 +34,7 @@ def test_a_signal_is_answered_as_the_description_shows_it_field_by_field(client)
     answer = client.get(f"{SIGNALS}/{spec_examples.FIRST}")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    (expected,) = spec_examples.with_calibration([spec_examples.DETAIL["signal"]])
+    (expected,) = spec_examples.with_ours([spec_examples.DETAIL["signal"]])
     assert answer.json() == spec_examples.DETAIL | {"signal": expected}
     assert list(answer.json()["signal"]) == list(expected)
 
@@ -43,7 +43,7 @@ def test_active_signals_are_answered_as_the_description_shows_them_field_by_fiel
     found = client.get(f"{SIGNALS}/active").json()
 
     assert found.pop("next_cursor") is None
-    expected = spec_examples.with_calibration(spec_examples.ACTIVE["signals"])
+    expected = spec_examples.with_ours(spec_examples.ACTIVE["signals"])
     assert found == spec_examples.ACTIVE | {"signals": expected}
     assert [list(each) for each in found["signals"]] == [list(each) for each in expected]
 
@@ -61,7 +61,7 @@ def test_active_signals_are_answered_as_the_description_shows_them_field_by_fiel
 )
 def test_every_documented_parameter_filters(client, parameters, places):
     found = client.get(f"{SIGNALS}/active", params=parameters).json()
-    expected = spec_examples.with_calibration(spec_examples.ACTIVE["signals"])
+    expected = spec_examples.with_ours(spec_examples.ACTIVE["signals"])
     assert found["signals"] == [expected[place] for place in places]
     assert found["count"] == len(places)
 
@@ -106,12 +106,11 @@ def test_performance_has_the_fields_and_counts_of_the_description(database):
 
 
 def test_the_examples_of_the_openapi_document_are_the_descriptions(client):
-    beside = spec_examples.CALIBRATIONS[0]
-    assert spec_examples.DETAIL["signal"] | beside == examples.SIGNAL
-    assert spec_examples.ACTIVE["signals"][0] | beside == examples.ACTIVE_SIGNAL
+    assert spec_examples.with_ours([spec_examples.DETAIL["signal"]]) == [examples.SIGNAL]
+    assert spec_examples.with_ours(spec_examples.ACTIVE["signals"])[:1] == [examples.ACTIVE_SIGNAL]
     assert spec_examples.PERFORMANCE["performance"] | {"outcomes": examples.OUTCOMES} == examples.PERFORMANCE
     assert spec_examples.REQUEST == examples.REQUEST
-    generated = spec_examples.with_calibration(spec_examples.GENERATED["signals"])
+    generated = spec_examples.with_ours(spec_examples.GENERATED["signals"])
     assert generated == examples.GENERATION["signals"]
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     assert schemas["GenerationRequest"]["examples"] == [examples.REQUEST]

@@ -35,7 +35,7 @@ from tests.support.requests import (
     market,
     shared,
 )
-from tests.support.spec_examples import CALIBRATIONS, GENERATED
+from tests.support.spec_examples import GENERATED, OURS
 
 __all__ = ["client", "judged_market", "market", "shared"]
 
@@ -61,7 +61,7 @@ def test_an_answer_has_the_fields_of_the_description_in_their_order(shared):
 
     assert list(found) == ["success", "signals", "evaluations"]
     assert found["success"] is True
-    assert {tuple(each) for each in found["signals"]} == {(*GENERATED["signals"][0], *CALIBRATIONS[0])}
+    assert {tuple(each) for each in found["signals"]} == {(*GENERATED["signals"][0], *OURS[0])}
     assert {(each["calibrated_confidence"], each["uncalibrated_because"]) for each in found["signals"]} == {
         (None, "not_calibrated_yet")
     }

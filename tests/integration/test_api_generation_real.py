@@ -9,7 +9,7 @@ from tests.support.api import SIGNALS, an_api
 from tests.support.chain import rows, store_block, tick
 from tests.support.real_market import real_block
 from tests.support.requests import APART, ASKED, JUDGED
-from tests.support.spec_examples import CALIBRATIONS, GENERATED, REQUEST
+from tests.support.spec_examples import GENERATED, OURS, REQUEST
 
 CLOSE = datetime(2024, 2, 5, 12, tzinfo=UTC)
 SOON = CLOSE + timedelta(minutes=5)
@@ -38,7 +38,7 @@ def test_the_descriptions_request_is_answered_field_by_field_on_real_candles(dat
     assert [each["symbol"] for each in own["evaluations"]] == REQUEST["symbols"]
     example = GENERATED["signals"][0]
     for each in everything["signals"]:
-        assert list(each) == [*example, *CALIBRATIONS[0]]
+        assert list(each) == [*example, *OURS[0]]
         assert str(UUID(each["signal_id"])) == each["signal_id"]
         assert (each["timeframe"], each["created_at"]) == ("1h", "2024-02-05T12:00:00Z")
         assert each["expires_at"] == "2024-02-05T13:00:00Z"

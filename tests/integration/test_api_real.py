@@ -30,12 +30,12 @@ def test_a_bot_sees_acts_and_is_told_how_it_went(database):
         assert [each["signal_id"] for each in active["signals"]] == stored
         assert active["count"] >= 1
         for each in active["signals"]:
-            assert list(each) == [*spec_examples.ACTIVE["signals"][0], *spec_examples.CALIBRATIONS[0]]
+            assert list(each) == [*spec_examples.ACTIVE["signals"][0], *spec_examples.OURS[0], "timeframe"]
             assert each["created_at"] == "2024-02-05T12:00:00Z"
         best = next(each for each in active["signals"] if each["signal_type"] != "ALERT")
         one = f"{SIGNALS}/{best['signal_id']}"
         whole = client.get(one).json()["signal"]
-        assert list(whole) == [*spec_examples.DETAIL["signal"], *spec_examples.CALIBRATIONS[0]]
+        assert list(whole) == [*spec_examples.DETAIL["signal"], *spec_examples.OURS[0]]
         assert {name: whole[name] for name in best} == best
         assert set(spec_examples.DETAIL["signal"]["metadata"]) <= set(whole["metadata"])
 

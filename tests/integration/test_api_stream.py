@@ -73,6 +73,11 @@ def test_a_new_signal_and_its_end_are_told_as_they_come(client, database):
         "expires_at": "2024-01-01T01:00:00Z",
         "calibrated_confidence": None,
         "uncalibrated_because": "insufficient_outcomes(0<100)",
+        "exchange": "binance",
+        "profile": "house",
+        "is_conflicting": False,
+        "rank_score": 0.665,
+        "timeframe": "1h",
     }
     assert told == [
         {"cursor": new.id, "change": "new", "reason": None, "signal": {**active, "status": "ACTIVE"}},

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from pipeline.domain.timeframe import Timeframe
 from pipeline.domain.universe import SeriesKey
+from pipeline.settings import load_settings
 from pipeline.storage import tables
+from pipeline.storage.accounts import write_profile
 from pipeline.storage.candles import ensure_series
 from pipeline.storage.database import Database
 from tests.support.candle_rows import START
@@ -50,6 +52,7 @@ def test_active_signals_are_listed_best_first_as_the_apis_detail_objects(signals
         *("entry_price", "target_prices", "stop_loss_price", "timeframe", "created_at", "expires_at", "status"),
         *("executed_at", "execution_price", "profit_loss", "metadata"),
         *("calibrated_confidence", "uncalibrated_because"),
+        *("exchange", "profile", "is_conflicting", "rank_score"),
     ]
     assert {each["uncalibrated_because"] for each in found} == {"insufficient_outcomes(0<100)"}
     assert found[0]["metadata"] == {"component_signals": 1, "sources": ["technical"], "raw_data": {}}
@@ -239,3 +242,20 @@ def test_an_empty_list_says_why_it_is_empty(signals, database, stored, arguments
     assert (said.code, said.out) == (0, "")
     assert why in said.err
     assert signals("list", *arguments, "--json").json == []
+
+
+def test_the_signals_are_the_houses_unless_another_profile_is_asked_for(signals, database):
+    put_signals(database, active(symbol="BTC/USDT"), active(symbol="ETH/USDT", profile="alice"))
+    with database.begin() as conn:
+        write_profile(conn, load_settings().risk, "alice", {"is_scheduled": True})
+
+    def listed(*arguments: str) -> list[tuple[str, str]]:
+        return [(each["symbol"], each["profile"]) for each in signals("list", "--json", *arguments).json]
+
+    assert listed() == [("BTC/USDT", "house")]
+    assert listed("--profile", "alice") == [("ETH/USDT", "alice")]
+    assert sorted(listed("--profile", "all")) == [("BTC/USDT", "house"), ("ETH/USDT", "alice")]
+    assert "profile must be one of house, alice, or all, was 'bob'" in signals("list", "--profile", "bob").err
+    table = signals("list", "--profile", "all").out
+    assert "profile" in table
+    assert "alice" in table

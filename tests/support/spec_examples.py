@@ -1,6 +1,6 @@
 """The description's example answers, word for word, and rows that must be answered so.
 
-Answers have more than the description asks for, always behind its own fields: `CALIBRATIONS`, and `with_calibration`
+Answers have more than the description asks for, always behind its own fields: `OURS`, and `with_ours`
 for an example as it is answered.
 
 The second example's id has letters beyond f, which no UUID has; one that is none of those stands in its place.
@@ -147,15 +147,29 @@ PERFORMANCE: dict[str, Any] = {
 }
 
 # What we tell of both signals beside what the description does.
-CALIBRATIONS: tuple[dict[str, Any], ...] = (
-    {"calibrated_confidence": 0.43, "uncalibrated_because": None},
-    {"calibrated_confidence": None, "uncalibrated_because": "insufficient_outcomes(37<100)"},
+OURS: tuple[dict[str, Any], ...] = (
+    {
+        "calibrated_confidence": 0.43,
+        "uncalibrated_because": None,
+        "exchange": "binance",
+        "profile": "house",
+        "is_conflicting": False,
+        "rank_score": 0.801,
+    },
+    {
+        "calibrated_confidence": None,
+        "uncalibrated_because": "insufficient_outcomes(37<100)",
+        "exchange": "binance",
+        "profile": "house",
+        "is_conflicting": False,
+        "rank_score": 0.671,
+    },
 )
 
 
-def with_calibration(signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Signals of an example, the first one first, with our fields behind the description's."""
-    return [signal | beside for signal, beside in zip(signals, CALIBRATIONS[: len(signals)], strict=True)]
+def with_ours(signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Signals of an example, the first one first, with our fields behind the description's; all have a timeframe."""
+    return [signal | beside | {"timeframe": "1h"} for signal, beside in zip(signals, OURS[: len(signals)], strict=True)]
 
 
 def example_rows(series: dict[str, int]) -> list[dict[str, Any]]:
@@ -169,8 +183,8 @@ def example_rows(series: dict[str, int]) -> list[dict[str, Any]]:
         "metadata": {"component_signals": 1, "sources": ["sentiment"], "raw_data": {}},
     }
     return [
-        a_stored_signal(series[each["symbol"]], **_changes(each), **beside)
-        for each, beside in zip((first, second), CALIBRATIONS, strict=True)
+        a_stored_signal(series[each["symbol"]], **(_changes(each) | beside))
+        for each, beside in zip((first, second), OURS, strict=True)
     ]
 
 
@@ -183,6 +197,5 @@ def _changes(example: dict[str, Any]) -> dict[str, Any]:
         | {
             "id": UUID(example["signal_id"]),
             "candle_close_at": instants["created_at"],
-            "rank_score": 0.7 * example["confidence"] + 0.3 * example["strength"],
         }
     )
