@@ -11,6 +11,7 @@ from pipeline import __version__
 from pipeline.api import accounts, generation, performance, signals, stream
 from pipeline.api.access import LOOPBACK, Access, access_of
 from pipeline.api.computing import places
+from pipeline.api.deadlines import Deadlines
 from pipeline.api.dependencies import Service
 from pipeline.api.errors import UnexpectedErrors, add_error_handlers
 from pipeline.api.examples import EXAMPLES, REFUSALS
@@ -25,6 +26,7 @@ from pipeline.api.straight import Straight
 from pipeline.api.watching import watching
 from pipeline.settings import Settings
 from pipeline.storage.database import Database
+from pipeline.storage.patience import wait_only_so_long
 
 ABOUT = """Ranked, explainable crypto trading signals. Every error has one shape: `success` is false, `error.code` is a
 word to decide by, `error.message` a sentence for people."""
@@ -89,6 +91,8 @@ def build_application(
 
     Parameters
     ----------
+    database
+        Its connections wait only so long for the server from now on, so that no request waits for ever.
     settings
         Those of the start: which exchange is meant, how signals are ranked, by what a bar is explained.
     clock
@@ -97,6 +101,7 @@ def build_application(
     access
         Whom the server answers; by default one on a loopback address, as the settings have it.
     """
+    wait_only_so_long(database.engine)
     access = access_of(LOOPBACK, settings.api) if access is None else access
     service = Service(database, settings, clock)
     following = Following(database, settings.market)
@@ -114,6 +119,7 @@ def build_application(
         middleware=[  # the first one is the outermost
             Middleware(Measured, metrics=metrics),
             Middleware(OwnNames, access=access),
+            Middleware(Deadlines),
             Middleware(UnexpectedErrors),
             Middleware(Identified, service=service, access=access),
             Middleware(BodyLimit),

@@ -109,19 +109,28 @@ class Measured:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 0
+        began, status, is_noted = time.perf_counter(), 0, False
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                note()
 
-        try:
-            await self.app(scope, receive, noting)
-        finally:
+        def note() -> None:
+            nonlocal is_noted
+            if is_noted:
+                return
+            is_noted = True
             seconds = time.perf_counter() - began
             method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
             route = getattr(scope.get("route"), "path", NO_ROUTE)
             self.metrics.note(method, route, status, seconds)
             LOG.info("request method=%s route=%s status=%d ms=%.1f", method, route, status, seconds * 1000)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:  # an answer that broke off has no last part
+            note()

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.real_data import ROOT
@@ -68,6 +70,31 @@ def until(condition: Callable[[], object], timeout_s: float = 60.0) -> float:
 def kill(pid: int) -> None:
     """End a process that a test started, without warning."""
     os.kill(pid, signal.SIGKILL)
+
+
+def server_processes(home: Path) -> list[psutil.Process]:
+    """The embedded server of a home and all that it has started."""
+    data = (home / "postgres" / "data").resolve()
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name().startswith("postgres") and Path(process.cwd()) == data:
+                found.append(process)
+    return found
+
+
+@contextmanager
+def hanging(home: Path) -> Iterator[None]:
+    """Hold the embedded server of a home still, as it stands: it neither answers nor ends until the block does."""
+    held = server_processes(home)
+    assert held
+    for process in held:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in held:
+            process.resume()
 
 
 def as_ordinary_user() -> dict[str, Any]:
