@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from pipeline.cli.database_watch import kept_running
 from pipeline.cli.session import open_database
 from pipeline.settings import load_settings
 
@@ -39,7 +40,10 @@ def api_command(host: str, port: int | None) -> None:
     access = access_of(host, settings.api)
     with open_database(settings) as database:
         require_a_key(database, access, host, datetime.now(UTC))
-        with listen(host, port or settings.api.port) as listener:
+        with (
+            listen(host, port or settings.api.port) as listener,
+            kept_running(settings, database.address),
+        ):
             serve(build_application(database, settings, access=access), listener, on_ready=_ready)
 
 

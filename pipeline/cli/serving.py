@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from shlex import quote
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from pipeline.cli import display
 from pipeline.cli.dagster_home import dagster_environment, prepare_dagster
+from pipeline.cli.database_watch import bringing_back
 from pipeline.cli.readiness import Work, ask, ask_api
 from pipeline.cli.service import AlreadyRunningError, RunningService, running, serve, stop_service
 from pipeline.cli.session import check_market, open_database
@@ -54,7 +54,6 @@ def up_command(port: int | None, prepare: bool) -> None:
     with open_database(settings) as database:
         address = database.address
         database.close()
-        keep = None if settings.database_url else partial(server.ensure_running, settings.home, address)
         code = serve(
             settings.home,
             address,
@@ -62,7 +61,7 @@ def up_command(port: int | None, prepare: bool) -> None:
             api_port=settings.api.port,
             on_ready=_ready,
             say=display.remark,
-            keep_database=keep,
+            keep_database=bringing_back(settings, address),
         )
     raise SystemExit(code)
 

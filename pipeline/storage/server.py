@@ -78,16 +78,19 @@ def start_kept(home: Path) -> DatabaseAddress:
     return address
 
 
-def ensure_running(home: Path, address: DatabaseAddress) -> bool:
+def ensure_running(home: Path, address: DatabaseAddress, *, unless_stopped: bool = False) -> bool:
     """Start the server again if it died, and say whether it had to; it must come back at ``address``.
 
-    Cheap while it runs, so that a supervisor may ask every second.
+    ``unless_stopped`` leaves one alone that `stop` has ended. Cheap while it runs, so that a supervisor may ask every
+    second.
     """
     files = ServerFiles(home.resolve())
     server = processes.find_postmaster(files)
     if server is not None and server.is_ready:
         return False
     with _starting(files):
+        if unless_stopped and files.stopped.exists():
+            return False
         if _running_server(files) != address:
             raise ServerError(f"the database server must come back at {address}, its port was taken; start again")
     return True
@@ -100,6 +103,7 @@ def stop(home: Path) -> bool:
         return False
     with _starting(files):
         files.kept.unlink(missing_ok=True)
+        files.stopped.touch()
         return _stop(files)
 
 
@@ -142,6 +146,7 @@ def _explained(files: ServerFiles) -> Iterator[None]:
 
 def _running_server(files: ServerFiles) -> DatabaseAddress:
     address = _address(files, processes.settled(files) or _start(files))
+    files.stopped.unlink(missing_ok=True)
     try:
         create_missing(address, (DATABASE, DAGSTER_DATABASE))
     except psycopg.Error as error:

@@ -98,6 +98,11 @@ class ServerFiles:
         """Exists while the server is to stay when its last user leaves."""
         return self.folder / "kept"
 
+    @property
+    def stopped(self) -> Path:
+        """Exists from when somebody has stopped the server, whoever used it, until it is started again."""
+        return self.folder / "stopped"
+
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:

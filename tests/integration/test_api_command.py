@@ -1,8 +1,10 @@
 """`signals api` as a person runs it: up, answering, taken ports, foreign addresses, and down in order."""
 
+import os
 import re
 import signal
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -14,6 +16,7 @@ from tests.support.api import SIGNALS, a_key, showing
 from tests.support.commands import environment, signals, signals_started
 from tests.support.database import a_series_of
 from tests.support.lifecycle import a_life, around_now, store
+from tests.support.processes import until
 
 
 @pytest.fixture
@@ -123,3 +126,36 @@ def test_it_starts_and_stops_the_embedded_database_itself(tmp_path):
     finally:
         process.kill()
     assert not server.status(tmp_path / "home").running
+
+
+def test_alone_it_brings_an_embedded_database_back_that_has_ended_but_none_that_was_stopped(tmp_path):
+    home, port = tmp_path / "home", a_free_port()
+    env = environment(home, SIGNALS_MARKET__SOURCE="simulated")
+    process = signals_started("api", "--port", port, env=env, folder=tmp_path)
+
+    def status() -> int:
+        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=30).status_code
+
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("REST API")
+        for number in (signal.SIGINT, signal.SIGKILL):
+            before = server.status(home).pid
+            assert status() == 200
+            os.kill(before, number)
+            until(lambda before=before: server.status(home).pid not in (None, before), 20)
+            until(lambda: status() == 200, 10)
+
+        assert signals("down", env=env, folder=tmp_path).stdout == "stopped the database\n"
+
+        time.sleep(2)
+        assert (server.status(home).running, status()) == (False, 503)
+        assert signals("sql", "SELECT 1", env=env, folder=tmp_path).returncode == 0  # which starts it again
+        assert status() == 200
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[0]
+        assert (process.returncode, "Traceback" in said) == (0, False)
+        assert said.count("WARNING pipeline.api database_restarted") == 2
+    finally:
+        process.kill()
+    assert not server.status(home).running
