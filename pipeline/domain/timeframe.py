@@ -4,6 +4,7 @@ Every bar has `open_at` and `close_at = open_at + duration`; weeks start on Mond
 counts bars since the grid's origin, so that gaps, windows and anchors are integer arithmetic.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -113,7 +114,16 @@ def midnight_before(at: datetime) -> datetime:
 
 
 def parse_instant(text: str) -> datetime:
-    """The UTC instant that ISO 8601 ``text`` means; without an offset it is UTC, a day alone is its midnight."""
+    """The UTC instant that ISO 8601 ``text`` means; without an offset it is UTC, a day alone is its midnight.
+
+    More digits in a row than a day has are refused: they are a count of seconds or milliseconds, the first eight of
+    which would be read as a day of some other century.
+    """
+    if re.match(r"\s*\d{9}", text):
+        raise DataContractError(
+            f"an instant must read like 2024-06-01 or 2024-06-01T12:00Z and not be a count of seconds or milliseconds, "
+            f"was {text!r}"
+        )
     try:
         value = datetime.fromisoformat(text.strip())
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -80,6 +80,17 @@ def test_an_instant_whose_offset_leads_out_of_the_years_there_are_is_refused(tex
         parse_instant(text)
 
 
+@pytest.mark.parametrize("text", ["1796101200", " 1796101200000", "1717243200.5", "202406011200", "20240601120000"])
+def test_a_count_of_seconds_or_milliseconds_is_refused_and_not_read_as_a_day(text: str) -> None:
+    with pytest.raises(DataContractError, match=r"2024-06-01T12:00Z and not be a count of seconds or milliseconds"):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize("text", ["20240601", "20240601T000000Z", "2024-06-01"])
+def test_a_day_may_be_written_with_digits_alone(text: str) -> None:
+    assert parse_instant(text) == datetime(2024, 6, 1, tzinfo=UTC)
+
+
 def test_f20_a_leap_second_adds_no_bar() -> None:
     before, after = datetime(2016, 12, 31, 23, 59, tzinfo=UTC), datetime(2017, 1, 1, tzinfo=UTC)
     assert Timeframe.M1.position(after) - Timeframe.M1.position(before) == 1
