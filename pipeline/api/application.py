@@ -18,6 +18,7 @@ from pipeline.api.examples import EXAMPLES, REFUSALS
 from pipeline.api.following import Following
 from pipeline.api.guards import BodyLimit, OwnNames
 from pipeline.api.key_watch import KeyWatch
+from pipeline.api.heads import HeadAsGet
 from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
 from pipeline.api.payloads import ErrorAnswer
@@ -54,7 +55,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     429: _refusal(429, "too often; try again after Retry-After seconds", Retry_After="integer"),
     431: {"model": ErrorAnswer, "description": "too much before the body"},
     500: {"model": ErrorAnswer, "description": "nobody foresaw it; the log has it under `reference`"},
-    503: {"model": ErrorAnswer, "description": "the database does not answer; try again after Retry-After seconds"},
+    503: _refusal(503, "the database does not answer; try again after Retry-After seconds", Retry_After="integer"),
 }
 
 
@@ -112,6 +113,7 @@ def build_application(
         version=__version__,
         description=ABOUT,
         responses=ERRORS,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -122,6 +124,7 @@ def build_application(
             Middleware(Deadlines),
             Middleware(UnexpectedErrors),
             Middleware(Identified, service=service, access=access),
+            Middleware(HeadAsGet),
             Middleware(BodyLimit),
             Middleware(Straight, service=service),
         ],

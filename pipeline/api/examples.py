@@ -170,6 +170,7 @@ REFUSALS = {
     401: ("key_expired", "the key alice-bot expired at 2023-06-15T14:00:00Z"),
     403: ("scope_missing", "the key alice-bot must have the scope execute, has read"),
     429: ("too_many_requests", "requests of scope read must be at most 1000 in 10 s; the next one may come in 1 s"),
+    503: ("database_unavailable", "the database does not answer; try again later"),
 }
 
 # Name of the payload -> what the document shows of it.

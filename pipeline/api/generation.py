@@ -25,7 +25,11 @@ OF_A_KEY: dict[int | str, dict[str, Any]] = {
             REPLAYED: {"description": "true where the first answer is given again", "schema": {"type": "string"}}
         }
     },
-    409: {"model": ErrorAnswer, "description": "a request with this Idempotency-Key is being answered; ask again"},
+    409: {
+        "model": ErrorAnswer,
+        "description": "a request with this Idempotency-Key is being answered; ask again after Retry-After seconds",
+        "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+    },
 }
 
 router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])

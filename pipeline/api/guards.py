@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.api.access import Access, is_loopback
 from pipeline.api.errors import refusal
+from pipeline.api.slow_clients import HEAD_TOO_LARGE, MAX_HEAD_BYTES
 
 MAX_BODY_BYTES = 64 * 1024
 HARDENING = (
@@ -28,7 +29,7 @@ class OwnNames:
         self.app, self.access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 403."""
+        """Pass the request on, or answer 400, 403 or 431."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -40,7 +41,11 @@ class OwnNames:
 
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._is_ours(_host_of(f"//{host}"), scope):
+        if _head_bytes(scope) > MAX_HEAD_BYTES:
+            answer = refusal(431, "head_too_large", HEAD_TOO_LARGE)
+        elif len(headers.getlist("host")) > 1:
+            answer = refusal(400, "invalid_http", "a request must have one header Host, had several")
+        elif not self._is_ours(_host_of(f"//{host}"), scope):
             names = "the header Host must name this server: 127.0.0.1, its own address, or one of api.public_hosts"
             answer = refusal(403, "foreign_host", names)
         elif origin is not None and origin.lower().partition("://")[2] != host.lower():
@@ -60,6 +65,12 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _head_bytes(scope: Scope) -> int:
+    """What came before the body, the method, the version and the ends of lines left out."""
+    lines = sum(len(name) + len(value) for name, value in scope["headers"])
+    return lines + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 class BodyLimit:

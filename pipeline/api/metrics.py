@@ -11,9 +11,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.api.dependencies import Service
+from pipeline.api.slow_clients import ANSWERED
 from pipeline.domain.errors import DatabaseUnavailableError
 from pipeline.domain.signal import SignalType
 from pipeline.storage.service_state import active_counts, newest_closes
@@ -126,11 +128,27 @@ class Measured:
             is_noted = True
             seconds = time.perf_counter() - began
             method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
-            route = getattr(scope.get("route"), "path", NO_ROUTE)
-            self.metrics.note(method, route, status, seconds)
-            LOG.info("request method=%s route=%s status=%d ms=%.1f", method, route, status, seconds * 1000)
+            route = getattr(scope.get("route") or _route_of(scope), "path", NO_ROUTE)
+            answered = scope.get(ANSWERED, status)
+            self.metrics.note(method, route, answered, seconds)
+            LOG.info("request method=%s route=%s status=%d ms=%.1f", method, route, answered, seconds * 1000)
 
         try:
             await self.app(scope, receive, noting)
         finally:  # an answer that broke off has no last part
             note()
+
+
+def _route_of(scope: Scope) -> Route | None:
+    """The route of a request that was refused before one was looked for."""
+    found = (route for route in _routes(scope["app"].routes) if route.matches(scope)[0] is Match.FULL)
+    return next(found, None)
+
+
+def _routes(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Those of an application and of the routers in it, in their order."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield route
+        elif (router := getattr(route, "original_router", None)) is not None:
+            yield from _routes(router.routes)

@@ -8,14 +8,15 @@ from importlib.resources import files
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-FILES = "/docs/files"
+DOCS = "/docs"
+FILES = f"{DOCS}/files"
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page at ``/docs`` and what it consists of beside it."""
+    """Serve the page at ``/docs``, to which the root leads, and what it consists of beside it."""
     app.mount(FILES, StaticFiles(directory=str(files("fastapi_offline") / "static")))
     page = get_swagger_ui_html(
         openapi_url=str(app.openapi_url),
@@ -25,6 +26,10 @@ def add_page(app: FastAPI) -> None:
         swagger_favicon_url=f"{FILES}/favicon.png",
     )
 
-    @app.get("/docs", include_in_schema=False)
+    @app.get("/", include_in_schema=False)
+    async def beginning() -> RedirectResponse:
+        return RedirectResponse(DOCS)
+
+    @app.get(DOCS, include_in_schema=False)
     async def documentation() -> HTMLResponse:
         return page

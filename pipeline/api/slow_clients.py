@@ -16,6 +16,8 @@ from pipeline.api.errors import refusal
 
 LOG = logging.getLogger("pipeline.api")
 MAX_HEAD_BYTES = 64 * 1024  # of a request without its body; one of the two parsers has no limit of its own
+HEAD_TOO_LARGE = f"a request must have at most {MAX_HEAD_BYTES:,} bytes before its body"
+ANSWERED = "signals.answered"  # in a request's scope: the status that it was answered past the application
 
 
 def guarded(patience_s: float) -> type[asyncio.Protocol]:
@@ -43,8 +45,8 @@ class _Guard(asyncio.Protocol):
         is_in_body = before is not None and before.more_body and not before.response_complete
         is_in_body = is_in_body or self.cycle is not before
         self._head_bytes = 0 if is_in_body else self._head_bytes + len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, "head_too_large", f"a request must have at most {MAX_HEAD_BYTES:,} bytes before its body")
+        if self._head_bytes > MAX_HEAD_BYTES:  # one that came at a stroke, and so is whole, the application refuses
+            self._refuse(431, "head_too_large", HEAD_TOO_LARGE)
         elif self._is_whole():
             self._stop_waiting()
 
@@ -95,6 +97,8 @@ class _Guard(asyncio.Protocol):
         """Answer, where an answer is still to come, past an application that may never have seen the request."""
         is_answered = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if not is_answered and self._has_begun():
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.cycle.scope[ANSWERED] = status
             self._answer_past_the_application(status, code, message)
         self.transport.close()
 

@@ -23,6 +23,7 @@ from pipeline.storage.keys import PREFIX_LENGTH, revoke_key
 from tests.support.api import KEYS, SIGNALS, a_key, an_api, refused, showing
 from tests.support.database import a_database
 from tests.support.lifecycle import around_now, status_of, stored
+from tests.support.processes import until
 
 PATIENCE_S = 0.4
 PARSERS = {"httptools": HttpToolsProtocol, "h11": H11Protocol}
@@ -136,7 +137,7 @@ def test_a_key_in_a_url_is_refused_whatever_it_is_called_and_no_log_has_it(publi
         assert "signals keys revoke" in error["message"]
         assert key not in json.dumps(error)
     logged = [r.getMessage() for r in caplog.records if not r.name.startswith("httpx")]
-    assert any("route=none status=400" in line for line in logged)
+    assert any("status=400" in line for line in logged)
     assert [line for line in logged if key[PREFIX_LENGTH:] in line] == []
 
 
@@ -294,6 +295,32 @@ def test_a_client_that_sends_its_body_slowly_is_closed_in_time(impatient, caplog
     body = json.loads(answer.partition("\r\n\r\n")[2])
     assert (body["success"], body["error"]["code"]) == (False, "request_too_slow")
     assert any("slow_client" in record.getMessage() for record in caplog.records)
+
+
+def test_a_body_that_does_not_come_is_counted_as_what_it_was_answered(impatient):
+    database, client = impatient
+    shown = showing(a_key(database))
+    with connected(client) as connection:
+        connection.sendall(head(client, shown, 100) + b'\r\n\r\n{"positions"')
+        assert "408 Request Timeout" in said_until_closed(connection)
+    counted = 'signals_api_requests_total{method="PUT",route="/api/v1/ai/positions",status="%d"}'
+    until(lambda: counted % 408 in client.get("/metrics", headers=shown).text, 10)
+    assert counted % 422 not in client.get("/metrics", headers=shown).text
+
+
+def test_who_is_not_let_in_is_counted_under_the_route_that_was_asked(public):
+    database, client = public
+    read = showing(a_key(database, Scope.READ))
+    client.get(f"{SIGNALS}/x/explain")
+    client.put("/api/v1/ai/positions", json={"positions": []}, headers=read)
+    client.get("/health", headers={"Host": "evil.example"})
+    text = client.get("/metrics", headers=read).text
+    for method, route, status in (
+        ("GET", f"{SIGNALS}/{{signal_id}}/explain", 401),
+        ("PUT", "/api/v1/ai/positions", 403),
+        ("GET", "/health", 403),
+    ):
+        assert f'signals_api_requests_total{{method="{method}",route="{route}",status="{status}"}}' in text
 
 
 def test_a_second_request_on_a_connection_is_no_excuse_to_be_slow(impatient):

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline import __version__
 from pipeline.api.guards import MAX_BODY_BYTES
+from pipeline.api.slow_clients import MAX_HEAD_BYTES
 from pipeline.storage.schema import alembic_config
 from tests.support.api import SIGNALS, an_api, refused
 from tests.support.candle_rows import START
@@ -169,7 +170,7 @@ def test_ten_megabytes_are_refused_before_they_are_read(client):
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nowhere", 404, "not_found"),
         ("GET", f"{SIGNALS}/active/", 404, "not_found"),
         ("DELETE", f"{SIGNALS}/active", 405, "method_not_allowed"),
         ("PUT", "/health", 405, "method_not_allowed"),
@@ -196,6 +197,41 @@ def test_the_document_tells_every_route_with_its_answers(client):
                 if status != "200":
                     schema = answer["content"]["application/json"]["schema"]
                     assert schema == {"$ref": "#/components/schemas/ErrorAnswer"}
+
+
+def test_operations_have_names_that_a_generated_client_can_use(client):
+    operations = [each for item in client.get("/openapi.json").json()["paths"].values() for each in item.values()]
+    names = [each["operationId"] for each in operations]
+    assert len(set(names)) == len(names)
+    assert {"active_signals", "signal_detail", "generate_signals", "change_status", "health"} <= set(names)
+    assert all(re.fullmatch("[a-z_]+", name) for name in names)
+
+
+def test_the_document_tells_when_to_ask_again(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    told = [item["responses"]["503"] for operations in paths.values() for item in operations.values()]
+    told += [paths[SIGNALS]["post"]["responses"][status] for status in ("409", "429")]
+    assert all("Retry-After" in answer["headers"] for answer in told)
+
+
+def test_the_root_leads_to_the_page(client):
+    answer = client.get("/")
+    assert (answer.is_redirect, answer.headers["location"]) == (True, "/docs")
+
+
+def test_two_hosts_are_none(client):
+    head = "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"code":"invalid_http"' in answer
+
+
+@pytest.mark.parametrize("n_bytes", [MAX_HEAD_BYTES + 1, 100_000])
+def test_a_head_that_is_too_large_is_refused_though_it_comes_at_a_stroke(client, n_bytes):
+    refused(client.get("/health", headers={"X-More": "a" * n_bytes}), 431, "head_too_large")
+    assert client.get("/health", headers={"X-More": "a" * (MAX_HEAD_BYTES - 1000)}).status_code == 200
 
 
 def test_the_page_of_the_document_is_there(client):
