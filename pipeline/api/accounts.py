@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from pipeline.api.dependencies import Served, Service
+from pipeline.api.errors import WrongFieldsError
 from pipeline.api.parameters import Holdings, RiskLimits
 from pipeline.api.payloads import Limits, PositionHeld, PositionsAnswer, RiskProfileAnswer
 from pipeline.api.requester import Executor, Reader
-from pipeline.domain.errors import ConfigurationError, DataContractError
+from pipeline.domain.errors import ConfigurationError
 from pipeline.storage.accounts import (
     HOUSE,
     LIMITS,
@@ -40,7 +41,8 @@ def replace_risk_profile(service: Served, asker: Executor, limits: RiskLimits) -
         try:
             write_profile(conn, service.settings.risk, name, limits.model_dump())
         except ConfigurationError as error:  # limits that contradict one another, or those of the settings
-            raise DataContractError(str(error)) from error
+            fields = [f"body.{limit}" for limit in LIMITS if limit in str(error)]
+            raise WrongFieldsError(str(error), *fields) from error
         return _profile(service, conn, name)
 
 

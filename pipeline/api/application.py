@@ -17,11 +17,12 @@ from pipeline.api.errors import UnexpectedErrors, add_error_handlers
 from pipeline.api.examples import EXAMPLES, REFUSALS
 from pipeline.api.following import Following
 from pipeline.api.guards import BodyLimit, OwnNames
-from pipeline.api.key_watch import KeyWatch
 from pipeline.api.heads import HeadAsGet
+from pipeline.api.key_watch import KeyWatch
 from pipeline.api.metrics import Measured, Metrics
 from pipeline.api.page import add_page
 from pipeline.api.payloads import ErrorAnswer
+from pipeline.api.questions import UNDERSTOOD
 from pipeline.api.requester import OPEN, Identified
 from pipeline.api.straight import Straight
 from pipeline.api.watching import watching
@@ -113,6 +114,7 @@ def build_application(
         version=__version__,
         description=ABOUT,
         responses=ERRORS,
+        dependencies=[UNDERSTOOD],
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         docs_url=None,

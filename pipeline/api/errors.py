@@ -5,7 +5,7 @@ reference, under which the log has the rest.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline.api.wording import with_our_instants, wrong_fields
 from pipeline.domain.errors import (
     ChangesDeletedError,
     DatabaseUnavailableError,
@@ -23,7 +24,6 @@ from pipeline.domain.errors import (
     SignalsError,
     TemporaryError,
 )
-from pipeline.domain.status import SignalStatus
 from pipeline.requesting import UnknownSymbolsError
 
 LOG = logging.getLogger("pipeline.api")
@@ -54,6 +54,14 @@ class RefusedError(HTTPException):
     ) -> None:
         super().__init__(status, message, headers=headers)
         self.code, self.facts = code, facts
+
+
+class WrongFieldsError(DataContractError):
+    """Values of a request that are wrong for what is stored; ``fields`` names them, as ``body.at``."""
+
+    def __init__(self, message: str, *fields: str) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class KeyInUseError(TemporaryError):
@@ -112,14 +120,17 @@ def answer_to(error: RefusedError | SignalsError) -> JSONResponse:
         return _unexpected(error)
     status, code = found
     if isinstance(error, TemporaryError):
-        LOG.warning("unavailable code=%s error=%s", code, error)
+        LOG.warning("unavailable code=%s error=%s", code, " ".join(str(error).split()))
         return refusal(status, code, AWAY[code], headers={"Retry-After": str(RETRY_AFTER_S)})
-    facts: dict[str, Any] = {}
+    message, facts = with_our_instants(str(error)), dict[str, Any]()
     if isinstance(error, IllegalTransitionError):
         facts["status"] = error.status
     elif isinstance(error, UnknownSymbolsError):
         facts["fields"] = [{"field": "body.symbols", "message": reason} for reason in error.reasons]
-    return refusal(status, code, str(error), **facts)
+    elif isinstance(error, WrongFieldsError):
+        facts["fields"] = [{"field": field, "message": message} for field in error.fields]
+        message = f"{', '.join(error.fields)}: {message}"
+    return refusal(status, code, message, **facts)
 
 
 async def _signals_error(request: Request, error: Exception) -> JSONResponse:
@@ -129,23 +140,9 @@ async def _signals_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    fields = [{"field": _place(each["loc"]), "message": _words(each)} for each in error.errors()]
+    fields = wrong_fields(error.errors(), request.headers.get("content-type"))
     message = "; ".join(f"{each['field']}: {each['message']}" for each in fields)
     return refusal(422, INVALID, message, fields=fields)
-
-
-def _place(parts: Sequence[str | int]) -> str:
-    """Where a value stands: ``query.limit``, ``body.price``; a body's variant, named by its status, is no place."""
-    place = ".".join(str(part) for part in parts if part not in VARIANTS)
-    return place.encode("utf-8", "replace").decode()  # a key of JSON may hold half a character
-
-
-VARIANTS = frozenset(SignalStatus)
-
-
-def _words(error: Mapping[str, Any]) -> str:
-    """What is wrong with it, without the value: that may be anything, and JSON need not know it."""
-    return str(error["msg"]).removeprefix("Value error, ")
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -22,6 +22,7 @@ from pipeline.storage.queries import EVERY_PROFILE
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 100, 500
+EVERY_EXCHANGE = "all"  # instead of the name of one
 MAX_HOLDINGS = 1000
 MAX_SYMBOLS = 50  # in one request for signals
 MAX_PRICE = 1e15  # of the dearest pair in the cheapest currency, with much to spare; the database divides by entries
@@ -96,7 +97,9 @@ class SignalFilters(_Strict):
         None, description="only of this source; multi are signals of several, ml is ml_model"
     )
     timeframe: Timeframe | None = Field(None, description="only of bars of this duration")
-    exchange: Exchange | None = Field(None, description="only of this exchange; the settings' by default")
+    exchange: Exchange | None = Field(
+        None, description="only of this exchange, all for every one; the settings' by default"
+    )
     profile: Profile | None = Field(
         None,
         description="only of this risk profile, house or one of yours, or all that you may see; by default yours if "
@@ -136,7 +139,7 @@ class StreamFilters(SignalFilters):
             "signal_type": self.signal_type,
             "source_group": self.source,
             "timeframe": self.timeframe,
-            "exchange": self.exchange,
+            "exchange": None if self.exchange == EVERY_EXCHANGE else self.exchange,
             "profile": profile,
         }
         equal = {name: str(value) for name, value in wanted.items() if value is not None}
@@ -158,6 +161,13 @@ class PerformanceWindow(_Strict):
 
     timeframe: Literal["24h", "7d", "30d"] = Field("7d", description="of the last day, week or month, by close")
     exchange: Exchange | None = Field(None, description="of this exchange; the settings' by default")
+
+    @field_validator("exchange")
+    @classmethod
+    def _is_one(cls, value: str | None) -> str | None:
+        if value == EVERY_EXCHANGE:
+            raise ValueError("must be one exchange: what several brought is not summed up")
+        return value
 
 
 Fraction = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]

@@ -175,7 +175,11 @@ class Identified:
         with self._service.database.reading() as conn:
             stored = find_key(conn, key)
         if stored is None:
-            raise _unauthorized("key_unknown", "the key must be one of this server's, was none")
+            raise _unauthorized(
+                "key_unknown",
+                "this server knows no key like the one shown: a part of it may be lost, or it is another server's; "
+                "`signals keys add` makes one",
+            )
         state = stored.state(at)
         if state != "active":  # who has the whole key may know what became of it
             ended_at = stored.revoked_at or stored.expires_at

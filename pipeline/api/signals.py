@@ -15,6 +15,8 @@ from pipeline.api.computing import COMPUTES
 from pipeline.api.cursor import written
 from pipeline.api.dependencies import Served, Service
 from pipeline.api.errors import NotFoundError
+from pipeline.api.executing import judged_by_field
+from pipeline.api.naming import check_named, exchanges_asked
 from pipeline.api.parameters import ActiveFilters, Execution, Invalidation, StatusChange
 from pipeline.api.payloads import ActiveAnswer, ErrorAnswer, ExplanationAnswer, SignalAnswer, SignalDetail
 from pipeline.api.requester import Executor, Reader, Requester
@@ -30,7 +32,6 @@ from pipeline.storage.chart_data import stored_chart
 from pipeline.storage.paging import Place, active_page
 from pipeline.storage.queries import SignalFilter, detail, shown_signal, signal_of
 from pipeline.storage.transitions import transition
-from pipeline.storage.universe import exchanges_shown
 
 DRAWING_WAIT_S = 5.0
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "no signal has this id"}}
@@ -53,7 +54,7 @@ async def active_signals(service: Served, asker: Reader, filters: Annotated[Acti
 
 def _active(service: Service, asker: Requester, filters: ActiveFilters) -> bytes:
     with service.database.reading() as conn:
-        exchanges = exchanges_shown(conn, service.settings.market) if filters.exchange is None else (filters.exchange,)
+        exchanges = exchanges_asked(conn, service.settings.market, filters.exchange)
         wanted = SignalFilter(
             as_of=service.clock(),
             profile=filters.profile_of(asker.profile),
@@ -69,6 +70,8 @@ def _active(service: Service, asker: Requester, filters: ActiveFilters) -> bytes
             limit=filters.limit + 1,  # one more tells whether anything follows
         )
         found = active_page(conn, wanted, after=filters.after)
+        if not found:
+            check_named(conn, filters)
     page = found[: filters.limit]
     cursor = written(Place.of(page[-1])) if len(found) > len(page) else None
     return json_of(ActiveAnswer, count=len(page), signals=page, next_cursor=cursor)
@@ -127,7 +130,8 @@ def change_status(
     with service.database.begin() as conn:
         before = _of(conn, asker, signal_id)  # nobody changes what they may not see
         if isinstance(change, Execution):
-            transition(conn, signal_id, change.status, actor=asker.actor, at=change.at, price=change.price)
+            with judged_by_field(change, before, service.clock()):
+                transition(conn, signal_id, change.status, actor=asker.actor, at=change.at, price=change.price)
         elif isinstance(change, Invalidation):
             transition(conn, signal_id, change.status, actor=asker.actor, reason=change.reason)
         else:

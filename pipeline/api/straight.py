@@ -53,7 +53,7 @@ class Straight:
         path, service, asker = scope["path"], self._service, scope[VISIT].requester
         if scope.get("root_path"):
             return None
-        if path == HEALTH.path:
+        if path == HEALTH.path and not scope["query_string"]:
             return HEALTH, watching.health(service)
         if Scope.READ not in asker.scopes:
             return None
@@ -63,7 +63,7 @@ class Straight:
         if path == PERFORMANCE.path:
             window = _read(PerformanceWindow, scope)
             return None if window is None else (PERFORMANCE, performance.signal_performance(service, asker, window))
-        if one := ONE_SIGNAL.fullmatch(path):
+        if (one := ONE_SIGNAL.fullmatch(path)) and not scope["query_string"]:
             return ONE, run_in_threadpool(signals.signal_detail, service, asker, UUID(one[1]))
         return None
 

@@ -12,11 +12,12 @@ from fastapi.sse import format_sse_event
 from starlette.types import Send
 
 from pipeline.api.cursor import MARK_PATTERN, read_mark, written_mark
-from pipeline.api.dependencies import Followed, Watched
+from pipeline.api.dependencies import Followed, Served, Service, Watched
 from pipeline.api.errors import UnknownChangeError
 from pipeline.api.examples import EVENT_EXAMPLE
 from pipeline.api.following import Following
 from pipeline.api.key_watch import KeyEnd, KeyWatch
+from pipeline.api.naming import check_named
 from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.requester import Reader
@@ -87,6 +88,7 @@ class EventStream(StreamingResponse):
 
 @router.get("/stream", response_class=StreamingResponse, responses=STREAM)
 async def signal_stream(
+    service: Served,
     following: Followed,
     key_watch: Watched,
     asker: Reader,
@@ -102,6 +104,7 @@ async def signal_stream(
     streams within seconds.
     """
     following.admit()
+    await asyncio.to_thread(_check_named, service, filters)
     cursor = last_event_id or filters.after
     newest = await following.newest()
     if cursor is None:
@@ -120,6 +123,11 @@ async def signal_stream(
         return key_watch.ended(asker.name)
 
     return EventStream(_told(following, begin, until, is_wanted, key_end), following, key_watch, asker.name)
+
+
+def _check_named(service: Service, filters: StreamFilters) -> None:
+    with service.database.reading() as conn:
+        check_named(conn, filters)
 
 
 async def _told(

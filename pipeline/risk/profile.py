@@ -147,7 +147,8 @@ def with_overrides(profile: RiskProfile, overrides: Mapping[str, Any]) -> RiskPr
         return RiskProfile.model_validate({**profile.model_dump(), **overrides})
     except ValidationError as error:
         problems = "; ".join(map(_problem, error.errors()))
-        raise ConfigurationError(f"risk profile {profile.name!r}: {problems}") from error
+        name = overrides.get("name", profile.name)
+        raise ConfigurationError(f"risk profile {name!r}: {problems}") from error
 
 
 def _problem(detail: ErrorDetails) -> str:

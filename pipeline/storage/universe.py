@@ -101,10 +101,12 @@ def listed_at(database: Database, group: SeriesGroup) -> dict[str, datetime]:
         return {row.symbol: row.listed_at for row in conn.execute(query)}
 
 
-def known_series(conn: sa.Connection) -> list[SeriesKey]:
-    """Every series that has candles, by exchange, symbol and length."""
+def known_series(conn: sa.Connection, *, has_candles: bool = True) -> list[SeriesKey]:
+    """Every series, or every one that has candles, by exchange, symbol and length."""
     s = tables.series.c
-    query = sa.select(s.exchange, s.symbol, s.timeframe).where(s.listed_at.is_not(None))
+    query = sa.select(s.exchange, s.symbol, s.timeframe)
+    if has_candles:
+        query = query.where(s.listed_at.is_not(None))
     rows = conn.execute(query.order_by(s.exchange, s.symbol, s.bar_seconds))
     return [SeriesKey(exchange, symbol, Timeframe(timeframe)) for exchange, symbol, timeframe in rows]
 
@@ -134,13 +136,14 @@ def stored_instead(known: Sequence[SeriesKey], symbol: str, exchange: str | None
         return "no candles are stored yet; `signals import candles PATH --exchange NAME` reads files"
     if same := [each for each in known if each.symbol == symbol]:
         same.sort(key=lambda each: each.exchange != exchange)
-        return f"of {symbol} there are {_listed(f'{each.timeframe} on {each.exchange}' for each in same)}"
+        return f"of {symbol} there are {listed(f'{each.timeframe} on {each.exchange}' for each in same)}"
     symbols = sorted({each.symbol for each in known})
     near = get_close_matches(symbol, symbols, n=MOST_HINTS, cutoff=0.7)
-    return f"did you mean {_listed(near)}?" if near else f"there are {_listed(symbols)}"
+    return f"did you mean {listed(near)}?" if near else f"there are {listed(symbols)}"
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence, the first few of them."""
     found = list(names)
     more = f" and {len(found) - MOST_HINTS} more" if len(found) > MOST_HINTS else ""
     return ", ".join(found[:MOST_HINTS]) + more

@@ -88,7 +88,8 @@ def test_timeframe_since_and_exchange_filter(database):
         assert found(timeframe="15m") == [str(quarter)]
         assert found(since="2024-01-01T00:15:00Z") == found(since="2024-01-01T00:15") == [str(quarter)]
         assert found(exchange="kraken") == [str(kraken)]
-        assert found(exchange="bitstamp") == []
+        assert client.get(f"{SIGNALS}/active", params={"exchange": "bitstamp"}).status_code == 422
+        a_number(database, "DOGE/USDT")
         assert found(symbol="DOGE/USDT") == []
 
 

@@ -78,6 +78,7 @@ def test_it_turns_the_pages_of_active_signals(client, database):
     numbers = store(database, [a_life(number, rank_score=1 - 0.1 * place) for place in range(5)])
     assert [signal.signal_id for signal in client.active(limit=2)] == numbers
     assert [signal.signal_id for signal in client.active(symbol="BTCUSDT", since=START)] == numbers
+    a_series_of(database, "ETH/USDT")
     assert list(client.active(symbol="ETH/USDT")) == []
 
 

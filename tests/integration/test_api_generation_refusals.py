@@ -22,7 +22,7 @@ __all__ = ["judged_market", "market", "shared"]
         ({"timeframe": "99d"}, "body.timeframe", "'1h'"),
         ({"risk_level": "reckless"}, "body.risk_level", "'low', 'medium' or 'high'"),
         ({"strategy_preference": "lucky"}, "body.strategy_preference", "'mean_reversion'"),
-        ({"exchange": "Binance!"}, "body.exchange", "String should match pattern"),
+        ({"exchange": "Binance!"}, "body.exchange", "must be the name of an exchange in lower case"),
         ({"symbol": "BTC/USDT"}, "body.symbol", "Extra inputs are not permitted"),
     ],
 )

@@ -56,7 +56,6 @@ PLAIN = [
     "performance",
     "performance?timeframe=30d&exchange=kraken",
     "../../../../health",
-    "../../../../health?what=ever",
 ]
 OTHERS = [
     "active?limit=0",
@@ -70,6 +69,8 @@ OTHERS = [
     "performance?timeframe=1h",
     "no-uuid",
     "{upper}",
+    "{0}?what=ever",
+    "../../../../health?what=ever",
     "{0}/",
 ]
 
