@@ -22,7 +22,7 @@ def address_of(session) -> str:
 
 def test_the_notebook_reads_outcomes(database, reader, monkeypatch):
     live_reports(database, around_now()["created_at"] - timedelta(days=10))
-    monkeypatch.setenv("SIGNALS_READER_URL", address_of(reader))
+    monkeypatch.setenv("READER_URL", address_of(reader))
     names: dict[str, object] = {}
     exec(compile(NOTEBOOK.replace("24_bars", "expiry"), "notebook", "exec"), names)
     outcomes = names["outcomes"]
@@ -33,7 +33,7 @@ def test_the_notebook_reads_outcomes(database, reader, monkeypatch):
 def test_the_bot_executes_the_best_signal_once(database, bot, monkeypatch, capsys):
     number, life = a_series_of(database), around_now()
     best, _ = store(database, [a_life(number, rank_score=0.9, **life), a_life(number, **life)])
-    monkeypatch.setenv("SIGNALS_BOT_URL", address_of(bot))
+    monkeypatch.setenv("BOT_URL", address_of(bot))
     exec(compile(BOT, "bot", "exec"), {})
     assert [(event[1], event[3]) for event in events_of(database, best)] == [("EXECUTED", f"sql:{bot.info.user}")]
     assert capsys.readouterr().out == ""

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from pipeline.cli import signals
+from pipeline.domain.errors import ConfigurationError
 from pipeline.indicators.compute import evaluate
-from pipeline.settings import load_settings
+from pipeline.settings import OTHER_VARIABLES, keys_of, load_settings
+from pipeline.settings_errors import sections_of, variable_of
 from pipeline.storage import tables
 from pipeline.storage.views import VIEWS
 from pipeline.strategies.definition import Strategy
@@ -26,6 +28,11 @@ PAGES = {
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 }
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+TEXTS = PAGES | {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted([ROOT / ".env.example", *(path for path in (ROOT / "docs" / "grafana").iterdir())])
+}
+VARIABLE = re.compile(r"\bSIGNALS_[A-Z0-9_]*[A-Z0-9]")
 
 
 def prose(page: str) -> str:
@@ -115,6 +122,24 @@ def test_the_settings_that_the_readme_shows_are_accepted(example, tmp_path, monk
     file.write_text(example, encoding="utf-8")
     monkeypatch.setenv("SIGNALS_CONFIG", str(file))
     assert load_settings().market.source == tomllib.loads(example)["market"]["source"]
+
+
+@pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if VARIABLE.search(text)])
+def test_every_variable_with_our_prefix_is_one_that_the_settings_know(page):
+    keys = list(keys_of())
+    known = OTHER_VARIABLES | {variable_of(key) for key in (*keys, *sections_of(keys))}
+    named = {name for name in VARIABLE.findall(TEXTS[page]) if not name.startswith("SIGNALS_INDICATORS__")}
+    assert named <= known, "every `signals` command would refuse them"
+
+
+@pytest.mark.parametrize("name", ["GRAFANA_READER_PASSWORD", "READER_URL", "BOT_URL"])
+def test_variables_of_other_programs_are_no_settings(name, monkeypatch):
+    assert name in "".join(TEXTS.values())
+    monkeypatch.setenv(name, "x")
+    assert load_settings()
+    monkeypatch.setenv(f"SIGNALS_{name}", "x")
+    with pytest.raises(ConfigurationError, match=f"SIGNALS_{name} is not a setting"):
+        load_settings()
 
 
 def test_the_readme_leads_to_every_page():
