@@ -124,7 +124,10 @@ def explain_bar(
         said = sentiment_finding(conn, database, judgement.settings.sentiment, key, close_at)
         strategies = strategy_findings(bar.columns, bar.rules, bar.absent)
         signals = [*advised(bar, strategies), *other_sources(mine.candidates, key)]
-        company = _company(conn, stored, close_at, chosen, scope, judgement, remarks) if signals else Company()
+        company = Company()
+        if signals:
+            asked_at = _asked_at(mine, scope)
+            company = _company(conn, stored, close_at, chosen, scope, judgement, remarks, asked_at)
     _say_what_else(remarks, stored, state, close_at, wanted_at)
     return Explanation(
         exchange=key.exchange,
@@ -281,8 +284,9 @@ def _company(
     scope: str,
     judgement: Judgement,
     remarks: list[str],
+    asked_at: datetime | None,
 ) -> Company:
-    """What the risk stage read for the close, beside this series."""
+    """What the risk stage read for the close, beside this series; what ties up money as of a request, if one judged."""
     others, conditions = read_close(conn, stored.series, close_at, origin, scope)
     if any(market.atr_ratio is None for market in conditions.values()):
         remarks.append(
@@ -291,12 +295,24 @@ def _company(
         )
     bars, profile = judgement.rules.expiry_bars, judgement.profile.name
     longest = max(bars.get(timeframe, 1) * timeframe.duration for timeframe in stored_timeframes(conn))
+    if asked_at is not None:
+        remarks.append(
+            f"exposure counts what was held at {asked_at:%Y-%m-%d %H:%M:%S}, when the signals were asked for"
+        )
     return Company(
         signals=others,
         conditions=conditions,
         pending=pending_at(conn, close_at, origin, scope, profile, longest),
         positions=read_positions(conn, profile) if origin is Origin.LIVE or scope.startswith(REQUESTED) else [],
+        asked_at=asked_at,
     )
+
+
+def _asked_at(mine: StoredRows, scope: str) -> datetime | None:
+    """When signals that were asked for were judged last; None of all others, and where nothing was decided."""
+    if not scope.startswith(REQUESTED):
+        return None
+    return max((row["recorded_at"] for row in mine.decisions), default=None)
 
 
 def _say_what_else(

@@ -223,11 +223,14 @@ def judge(
     rules: Rules,
     pending: Iterable[Pending] = (),
     positions: Iterable[Position] = (),
+    *,
+    as_of: datetime | None = None,
 ) -> list[Decision]:
     """Decide about each candidate: the filters first, then conflicts, then exposure; every drop has its reasons.
 
     A BUY that loses against a SELL ties up nothing, so it goes before exposure is counted; a SELL that would lose
-    against a BUY stays if exposure drops that BUY.
+    against a BUY stays if exposure drops that BUY. ``as_of`` is when somebody asked; exposure counts what is tied up
+    then, and at the closes if None.
     """
     screened = screen(signals, profile, conditions, strategy_filters(rules))
     reasons: dict[int, tuple[str, ...]] = {id(signal): why for signal, why in screened.dropped}
@@ -257,6 +260,7 @@ def judge(
         profile,
         pending,
         positions,
+        as_of=as_of,
     )
     for verdict in verdicts:
         if not verdict.is_kept:

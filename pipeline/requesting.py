@@ -30,6 +30,7 @@ from pipeline.stages import rules_of, stored_candidates
 from pipeline.storage.accounts import profile_for, read_positions
 from pipeline.storage.candidates import (
     Occasion,
+    note_judged,
     read_conditions,
     read_pending,
     store_candidates,
@@ -92,7 +93,7 @@ def signals_on_request(
     conn
         The transaction that everything is stored in. Requests of one scope take turns.
     as_of
-        Now: bars that closed later do not count, and signals that expired by then are not given.
+        Now: bars that closed later do not count, what is held now does, and signals that expired by then are not given.
     user_id
         Whose profile and positions count; the house's, if None.
 
@@ -194,7 +195,10 @@ def _judged_and_stored(
     occasion: Occasion,
     as_of: datetime,
 ) -> list[Decision]:
-    """Store candidates, decisions and signals of the spans, each as a tick does; the decisions."""
+    """Store candidates, decisions and signals of the spans, each as a tick does; the decisions.
+
+    Exposure alone is as of the request, where a tick's is as of the close: who asks means what they hold now.
+    """
     store_candidates(conn, spans, advice, None, occasion)
     decisions = judge(
         advice,
@@ -203,8 +207,10 @@ def _judged_and_stored(
         rules,
         read_pending(conn, spans, occasion.origin, occasion.scope, profile.name),
         read_positions(conn, profile.name),
+        as_of=as_of,
     )
     store_decisions(conn, spans, decisions, profile.name, occasion)
+    note_judged(conn, spans, profile.name, occasion, as_of)
     kept = [decision.signal for decision in decisions if decision.is_kept]
     values = read_bars(conn, spans, occasion.origin, occasion.scope)
     finished = finish(kept, values, profile, rules)

@@ -205,7 +205,8 @@ def explain(
     """
     everything = [*signals, *company.signals]
     conditions = {**dict(company.conditions), bar.key: bar.market}
-    everywhere = judge(everything, conditions, bar.profile, bar.rules, company.pending, company.positions)
+    tied_up = company.pending, company.positions
+    everywhere = judge(everything, conditions, bar.profile, bar.rules, *tied_up, as_of=company.asked_at)
     decisions = [d for d in everywhere if d.signal.series == bar.series]
     kept = [d for d in decisions if d.is_kept]
     values = by_bar(bar.columns, [bar.key], bar.series.timeframe)

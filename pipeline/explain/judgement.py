@@ -59,7 +59,7 @@ class CandidateFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Something that ties up money at the close."""
+    """Something that ties up money at the close, or when the signals were asked for."""
 
     kind: str  # position, pending (kept at an earlier close), or this close (kept before at the same one)
     symbol: str
@@ -104,6 +104,7 @@ class Company:
     conditions: Mapping[BarKey, MarketConditions] = ()  # type: ignore[assignment]
     pending: Sequence[Pending] = ()
     positions: Sequence[Position] = ()
+    asked_at: datetime | None = None  # of signals on request: what is tied up counts as of then, not of the close
 
 
 def candidate_findings(
@@ -215,8 +216,7 @@ def exposure_verdicts(
     decisions: Iterable[Decision],
     groups: Iterable[Combined],
     profile: RiskProfile,
-    pending: Iterable[Pending],
-    positions: Iterable[Position],
+    company: Company,
 ) -> list[Verdict]:
     """The fold that `generation.judge` did for decisions that `came_to_exposure`, with the exposures that it compared.
 
@@ -236,7 +236,7 @@ def exposure_verdicts(
                     expires_at=decision.expires_at,
                 )
             )
-    return fold(weighed, profile, pending, positions)
+    return fold(weighed, profile, company.pending, company.positions, as_of=company.asked_at)
 
 
 def combined(decisions: Iterable[Decision], rules: Rules) -> list[Combined]:
@@ -263,7 +263,7 @@ def exposure_finding(
     ]
     if not mine:
         return None
-    verdicts = exposure_verdicts(decisions, groups, profile, company.pending, company.positions)
+    verdicts = exposure_verdicts(decisions, groups, profile, company)
     place = next(n for n, v in enumerate(verdicts) if v.group.series == series)
     verdict = verdicts[place]
     asset = base_of(series.symbol)
@@ -285,14 +285,15 @@ def exposure_finding(
 
 def _holdings(close_at: datetime, company: Company, before: Iterable[ExposureGroup]) -> list[Holding]:
     """What ties up money at a close, as the fold counts it; ``before`` was kept at the same close."""
+    instant = company.asked_at or close_at
     held = [
         Holding(kind="position", symbol=p.symbol, timeframe=None, weight=p.weight, since=p.valid_from, until=p.valid_to)
         for p in company.positions
-        if p.valid_from <= close_at and (p.valid_to is None or p.valid_to > close_at)
+        if p.valid_from <= instant and (p.valid_to is None or p.valid_to > instant)
     ]
     for p in company.pending:
         until = min(p.expires_at, p.ended_at or p.expires_at)
-        if p.close_at < close_at < until:
+        if p.close_at < close_at and instant < until:
             timeframe = p.timeframe.value
             held.append(
                 Holding(

@@ -7,8 +7,8 @@ kept depends on which groups before it were.
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import groupby
 from math import isfinite
 
@@ -21,6 +21,7 @@ from pipeline.risk.profile import RiskProfile
 POSITION_SIZE = 0.05  # fraction of the portfolio that a BUY of confidence 1 is taken to tie up
 TOLERANCE = 1e-12  # four weights of 0.05 fill a limit of 0.2 and do not exceed it by their rounding
 
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
 _UNIT = 1 << 80  # weights are summed as integers: the sum then does not depend on what came and went before
 
 
@@ -98,6 +99,8 @@ def fold(
     profile: RiskProfile,
     pending: Iterable[Pending] = (),
     positions: Iterable[Position] = (),
+    *,
+    as_of: datetime | None = None,
 ) -> list[Verdict]:
     """Go through the closes in order and keep each group that fits into what is left, whole or not at all.
 
@@ -117,6 +120,9 @@ def fold(
         itself.
     positions : Position
         Holdings; none in replays.
+    as_of
+        When advice is asked for after its bar has closed: positions count as they are then, whatever the close, and
+        pending groups only if they have not ended by then. None is as of each close.
 
     Returns
     -------
@@ -124,6 +130,8 @@ def fold(
         In the order judged. Folding a range in two, the first part's kept groups pending for the second,
         gives the verdicts of folding it at once.
     """
+    if as_of is not None:
+        pending, positions = _tied_up_at(as_of, pending, positions)
     ledger = _Ledger(pending, positions)
     asset_limit = _units(profile.max_asset_exposure + TOLERANCE)
     total_limit = _units(profile.max_total_exposure + TOLERANCE)
@@ -150,6 +158,19 @@ def fold(
                 )
             )
     return verdicts
+
+
+def _tied_up_at(
+    instant: datetime, pending: Iterable[Pending], positions: Iterable[Position]
+) -> tuple[list[Pending], list[Position]]:
+    """The groups that have not ended by an instant, and its positions, held at every close."""
+    standing = [p for p in pending if instant < min(p.expires_at, p.ended_at or p.expires_at)]
+    held = [
+        replace(p, valid_from=_ALWAYS, valid_to=None)
+        for p in positions
+        if p.valid_from <= instant and (p.valid_to is None or instant < p.valid_to)
+    ]
+    return standing, held
 
 
 def _by_close(groups: Iterable[ExposureGroup]) -> Iterator[tuple[datetime, Iterator[ExposureGroup]]]:

@@ -7,6 +7,7 @@ candidates stay; one that a data revision made void is marked as superseded.
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -205,6 +206,18 @@ def store_decisions(
         stage_spans(conn, spans)
         removed = remove_vanished(conn, tables.risk_decisions, rows[BAR_KEY], occasion, profile=profile)
     return Changes(bulk_upsert(conn, tables.risk_decisions, rows), removed)
+
+
+def note_judged(conn: sa.Connection, spans: Sequence[Span], profile: str, occasion: Occasion, at: datetime) -> None:
+    """Note when a profile's decisions in the spans were made, also where they are those of the time before."""
+    stage_spans(conn, spans)
+    conn.execute(
+        sa.text(
+            f"""UPDATE risk_decisions x SET recorded_at = :at FROM spans s
+WHERE {IN_SPANS} AND x.origin = :origin AND x.scope = :scope AND x.profile = :profile AND x.recorded_at <> :at"""
+        ),
+        {"at": at, "origin": occasion.origin.value, "scope": occasion.scope, "profile": profile},
+    )
 
 
 def read_pending(conn: sa.Connection, spans: Sequence[Span], origin: Origin, scope: str, profile: str) -> list[Pending]:

@@ -1,6 +1,6 @@
 """A market whose newest closes a live run has judged, models among the judges; and requests about it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +67,13 @@ def answered(client: httpx.Client, **changes: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
+
+
+def held(client: httpx.Client, weights: Mapping[str, float]) -> None:
+    """Say all that the house holds from now on."""
+    positions = [{"symbol": symbol, "weight": weight} for symbol, weight in weights.items()]
+    answer = client.put("/api/v1/ai/positions", json={"positions": positions})
+    assert answer.status_code == 200, answer.text
 
 
 def evaluation(answer: dict[str, Any], symbol: str) -> dict[str, Any]:

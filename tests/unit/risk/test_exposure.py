@@ -133,6 +133,38 @@ def test_a_position_counts_from_its_start_on_and_up_to_its_end(changes, counts):
     assert reasons([a_group()], positions=[a_position(**changes)]) == [expected]
 
 
+LATER = CLOSE_AT + HOUR
+
+
+@pytest.mark.parametrize(
+    ("span", "counts"),
+    [
+        ({"valid_from": CLOSE_AT + HOUR / 2}, True),  # after the close, before the request
+        ({"valid_from": LATER}, True),
+        ({"valid_from": LATER + HOUR}, False),
+        ({"valid_from": CLOSE_AT - HOUR, "valid_to": LATER}, False),  # held at the close, and no longer
+        ({"valid_from": CLOSE_AT - HOUR, "valid_to": LATER + HOUR}, True),
+    ],
+)
+def test_a_position_counts_as_of_the_request_where_one_judges(span, counts):
+    found = reasons([a_group(weight=0.03)], positions=[a_position(**span)], as_of=LATER)
+    assert found == ([("asset_exposure",)] if counts else [()])
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({}, True),
+        ({"ended_at": CLOSE_AT + HOUR / 2}, False),  # executed since: what came of it is a position
+        ({"ended_at": LATER + HOUR}, True),
+        ({"expires_at": LATER}, False),
+    ],
+)
+def test_a_group_counts_as_of_the_request_where_one_judges(changes, counts):
+    found = reasons([a_group(weight=0.03)], pending=[a_pending(**changes)], as_of=LATER)
+    assert found == ([("asset_exposure",)] if counts else [()])
+
+
 def test_leverage_leaves_room_for_nothing():
     levered = a_position(symbol="ETH/USDT", weight=2.5)
     assert reasons([a_group()], positions=[levered]) == [("total_exposure",)]
