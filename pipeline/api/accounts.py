@@ -12,6 +12,7 @@ from pipeline.api.parameters import Holdings, RiskLimits
 from pipeline.api.payloads import Limits, PositionHeld, PositionsAnswer, RiskProfileAnswer
 from pipeline.api.requester import Executor, Reader
 from pipeline.domain.errors import ConfigurationError
+from pipeline.risk.exposure import TOLERANCE, Position
 from pipeline.storage.accounts import (
     HOUSE,
     LIMITS,
@@ -21,6 +22,7 @@ from pipeline.storage.accounts import (
     stored_limits,
     write_profile,
 )
+from pipeline.storage.universe import known_series, stored_instead
 from pipeline.storage.users import profile_of
 
 router = APIRouter(prefix="/api/v1/ai", tags=["accounts"])
@@ -55,7 +57,10 @@ def positions(service: Served, asker: Reader) -> PositionsAnswer:
 
 @router.put("/positions")
 def replace_held(service: Served, asker: Executor, held: Holdings) -> PositionsAnswer:
-    """Say all that is held from now on: what is left out ends now, what was held before stays in the history."""
+    """Say all that is held from now on: what is left out ends now, what was held before stays in the history.
+
+    What is held may add up to more than the portfolio, and need not be watched here: then there are `warnings`.
+    """
     with service.database.begin() as conn:
         name, at = profile_of(conn, asker.user_id), service.clock()
         replace_positions(conn, name, {each.symbol: each.weight for each in held.positions}, at)
@@ -76,4 +81,20 @@ def _profile(service: Service, conn: Connection, name: str) -> RiskProfileAnswer
 def _positions(conn: Connection, name: str, at: datetime) -> PositionsAnswer:
     found = positions_from(conn, name, at)
     held = [PositionHeld(symbol=p.symbol, weight=p.weight, valid_from=p.valid_from, valid_to=p.valid_to) for p in found]
-    return PositionsAnswer(profile=name, as_of=at, positions=held)
+    return PositionsAnswer(profile=name, as_of=at, positions=held, warnings=_warnings(conn, found, at))
+
+
+def _warnings(conn: Connection, positions: list[Position], at: datetime) -> list[str]:
+    """What of the positions from an instant on may be a slip: leverage at it, and symbols without candles."""
+    told = []
+    if (total := sum(p.weight for p in positions if p.valid_from <= at)) > 1 + TOLERANCE:
+        told.append(
+            f"weights add up to {total:.4g} of the portfolio, which is leverage: every BUY is dropped (total_exposure)"
+        )
+    known = known_series(conn)
+    watched = {key.symbol for key in known}
+    unwatched = sorted({p.symbol for p in positions} - watched)
+    return told + [
+        f"no candles are stored of {symbol}, its weight counts all the same: {stored_instead(known, symbol)}"
+        for symbol in unwatched
+    ]

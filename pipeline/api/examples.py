@@ -194,6 +194,7 @@ EXAMPLES = {
         "positions": [
             {"symbol": "BTC/USDT", "weight": 0.05, "valid_from": "2023-06-12T09:00:00Z", "valid_to": None},
         ],
+        "warnings": [],
     },
     "Holdings": {"positions": [{"symbol": "BTC/USDT", "weight": 0.05}, {"symbol": "ETH/USDT", "weight": 0.1}]},
     "GenerationRequest": REQUEST,

@@ -289,6 +289,7 @@ class PositionsAnswer(BaseModel):
     profile: str = Field(description="whose portfolio: the user's, or house")
     as_of: datetime
     positions: list[PositionHeld]
+    warnings: list[str] = Field(description="what may be a slip: weights above 1 in sum, symbols without candles")
 
 
 class SeriesAge(BaseModel):

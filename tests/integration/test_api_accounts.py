@@ -9,6 +9,8 @@ from pipeline.risk.exposure import Position
 from pipeline.settings import load_settings
 from pipeline.storage.accounts import read_positions, read_profile, write_position, write_profile
 from tests.support.api import KEYS, a_key, an_api, refused, showing, wrong_fields
+from tests.support.chain import store_block
+from tests.support.market import random_walk
 
 PROFILE, POSITIONS = "/api/v1/ai/risk-profile", "/api/v1/ai/positions"
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -175,6 +177,23 @@ def test_what_is_past_is_not_shown_but_kept(client, database):
         write_position(conn, "house", past)
     assert weights(client.get(POSITIONS)) == {}
     assert len(held(database)) == 1
+
+
+def test_leverage_and_symbols_without_candles_are_taken_and_warned_of(client, database):
+    store_block(database, random_walk(1, 5, symbols=("BTC/USDT", "ETH/USDT")))
+    assert put(client, BTC=0.7, ETH=0.3).json()["warnings"] == []
+
+    answer = put(client, BTC=0.7, ETH=0.7, DOGECOIN=0.01)
+
+    assert weights(answer) == {"BTC/USDT": 0.7, "ETH/USDT": 0.7, "DOGECOIN/USDT": 0.01}
+    assert (
+        answer.json()["warnings"]
+        == client.get(POSITIONS).json()["warnings"]
+        == [
+            "weights add up to 1.41 of the portfolio, which is leverage: every BUY is dropped (total_exposure)",
+            "no candles are stored of DOGECOIN/USDT, its weight counts all the same: there are BTC/USDT, ETH/USDT",
+        ]
+    )
 
 
 def test_a_users_positions_are_theirs(database):
