@@ -7,22 +7,25 @@ when a route is added.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from pipeline.api.client_errors import ApiError, UnavailableError, error_of, known
+from pipeline.api.client_errors import ApiError, InvalidRequestError, UnavailableError, error_of, known
 from pipeline.api.client_stream import Stream
 from pipeline.api.payloads import (
     ActiveAnswer,
     ActiveSignal,
     ExplanationAnswer,
+    GenerationAnswer,
     HealthAnswer,
     Performance,
     PerformanceAnswer,
+    PositionsAnswer,
+    RiskProfileAnswer,
     SignalAnswer,
     SignalDetail,
 )
@@ -30,25 +33,18 @@ from pipeline.api.payloads import (
 Answer = TypeVar("Answer", bound=BaseModel)
 URL = "http://127.0.0.1:3001"
 SIGNALS = "/api/v1/ai/trading-signals"
+RISK_PROFILE, POSITIONS = "/api/v1/ai/risk-profile", "/api/v1/ai/positions"
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
 LONGEST_PAUSE_S = 10.0
-
-
-class Made(BaseModel):
-    """What `SignalsClient.generate` is answered: signals, and whatever the server says beside them."""
-
-    model_config = ConfigDict(extra="allow")
-
-    success: Literal[True]
-    signals: list[dict[str, Any]]
 
 
 class SignalsClient:
     """A connection to a server of signals; a context manager that closes it.
 
     What is safe to repeat is repeated, up to `ATTEMPTS` times, while the server or its database is away: every reading,
-    an execution (the same one again changes nothing), and a `generate` with a key. Everything else is asked once.
+    what the same again does not change (executions, a profile, positions), and a `generate` with a key. Everything else
+    is asked once.
 
     Parameters
     ----------
@@ -61,6 +57,8 @@ class SignalsClient:
         Of every method: the server refuses, with its code, message, status and the fields that are wrong.
     UnavailableError
         Of every method: the server did not answer, or could not.
+    InvalidRequestError
+        Of every method that sends something: it is no JSON (a price that is NaN), or an instant has no time zone.
     """
 
     def __init__(self, url: str = URL, *, api_key: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
@@ -98,7 +96,7 @@ class SignalsClient:
         return self._get(f"/{signal_id}", SignalAnswer).signal
 
     def explain(self, signal_id: UUID | str) -> dict[str, Any]:
-        """Why there is this signal, as `signals explain --json` has it."""
+        """Why there is this signal, the JSON of `signals explain --json`; no model, as it grows with what is told."""
         return self._get(f"/{signal_id}/explain", ExplanationAnswer).explanation
 
     def chart(self, signal_id: UUID | str) -> bytes:
@@ -112,7 +110,7 @@ class SignalsClient:
 
     def execute(self, signal_id: UUID | str, price: float, *, at: datetime | None = None) -> SignalDetail:
         """Say that a signal was executed, now or at an aware instant; to say the same again is fine."""
-        body = {"status": "EXECUTED", "price": price} | ({} if at is None else {"at": at.isoformat()})
+        body = _set({"status": "EXECUTED", "price": price, "at": at})
         return self._changed(signal_id, body, is_repeatable=True)
 
     def invalidate(self, signal_id: UUID | str, reason: str) -> SignalDetail:
@@ -127,9 +125,10 @@ class SignalsClient:
         timeframe: str | None = None,
         risk_level: str | None = None,
         strategy_preference: str | None = None,
+        exchange: str | None = None,
         idempotency_key: str | None = None,
-    ) -> dict[str, Any]:
-        """Make signals of some symbols now; the answer as it is.
+    ) -> GenerationAnswer:
+        """Make signals of some symbols now, and tell of each symbol what came of it.
 
         What is None is left to the server. With ``idempotency_key`` the request may be repeated, and then is where no
         answer came: the server gives its first answer again.
@@ -140,15 +139,33 @@ class SignalsClient:
             "timeframe": timeframe,
             "risk_level": risk_level,
             "strategy_preference": strategy_preference,
+            "exchange": exchange,
         }
         answer = self._asked(
             "POST",
             SIGNALS,
             is_repeatable=idempotency_key is not None,
-            json={name: value for name, value in wanted.items() if value is not None},
+            json=_set(wanted),
             headers={} if idempotency_key is None else {"Idempotency-Key": idempotency_key},
         )
-        return known(Made, answer).model_dump()
+        return known(GenerationAnswer, answer)
+
+    def risk_profile(self) -> RiskProfileAnswer:
+        """The limits by which signals are judged for whoever asks."""
+        return known(RiskProfileAnswer, self._asked("GET", RISK_PROFILE, is_repeatable=True))
+
+    def replace_risk_profile(self, **limits: Any) -> RiskProfileAnswer:
+        """Say which limits are not as in the settings, by their names in `Limits`; all that are not named are."""
+        return known(RiskProfileAnswer, self._asked("PUT", RISK_PROFILE, is_repeatable=True, json=_set(limits)))
+
+    def positions(self) -> PositionsAnswer:
+        """What is held now, or will be."""
+        return known(PositionsAnswer, self._asked("GET", POSITIONS, is_repeatable=True))
+
+    def replace_positions(self, weights: Mapping[str, float]) -> PositionsAnswer:
+        """Say all that is held from now on: shares of the portfolio by symbol. What is not named ends now."""
+        held = [{"symbol": symbol, "weight": weight} for symbol, weight in weights.items()]
+        return known(PositionsAnswer, self._asked("PUT", POSITIONS, is_repeatable=True, json={"positions": held}))
 
     def health(self) -> HealthAnswer:
         """Whether the service works, and how new its candles are."""
@@ -183,7 +200,11 @@ class SignalsClient:
 
     def _once(self, method: str, path: str, request: Mapping[str, Any]) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **request)
+            sent = self._http.build_request(method, path, **request)
+        except (ValueError, TypeError, httpx.InvalidURL) as error:
+            raise InvalidRequestError(f"{method} {path} must be sent as JSON: {error}") from error
+        try:
+            answer = self._http.send(sent)
         except httpx.TransportError as error:
             raise UnavailableError(f"{self._http.base_url} did not answer: {error or type(error).__name__}") from error
         if answer.is_error:
@@ -192,12 +213,20 @@ class SignalsClient:
 
 
 def _set(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters that say something, instants as the server reads them."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in parameters.items()
-        if value is not None
-    }
+    """Parameters that say something, instants as the server reads them.
+
+    Raises
+    ------
+    InvalidRequestError
+        An instant has no time zone: the server would take it to be UTC, whatever the caller's clock shows.
+    """
+    said = {name: value for name, value in parameters.items() if value is not None}
+    for name, value in said.items():
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise InvalidRequestError(f"{name} must have a time zone, was {value.isoformat()}")
+            said[name] = value.isoformat()
+    return said
 
 
 _growing = wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_S)
@@ -210,4 +239,4 @@ def _pause(state: RetryCallState) -> float:
     return _growing(state) if told is None else min(told, LONGEST_PAUSE_S)
 
 
-__all__ = ["ApiError", "SignalsClient", "Stream", "UnavailableError"]
+__all__ = ["ApiError", "InvalidRequestError", "SignalsClient", "Stream", "UnavailableError"]

@@ -43,6 +43,10 @@ class ApiError(ClientError):
         self.reference = error.reference
 
 
+class InvalidRequestError(ClientError, ValueError):
+    """What is asked for cannot be sent: a price that is no number, an instant without a time zone."""
+
+
 class UnavailableError(ClientError):
     """The server, or what it needs, does not answer now; ``retry_after_s`` is when to come back, where it says so."""
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from uuid import uuid4
 
@@ -12,20 +12,25 @@ import pytest
 
 from pipeline.api import client as client_module
 from pipeline.api import client_stream
-from pipeline.api.client import ApiError, SignalsClient, UnavailableError
+from pipeline.api.client import ApiError, InvalidRequestError, SignalsClient, UnavailableError
+from pipeline.api.client_errors import ClientError
 from pipeline.api.client_stream import Event, events_of
+from pipeline.api.payloads import GenerationAnswer
 from pipeline.domain.status import SignalStatus
 from tests.support.api import an_api
 from tests.support.candle_rows import START
 from tests.support.chain import store_block
-from tests.support.database import a_series_of
+from tests.support.database import a_copy_of, a_series_of
 from tests.support.http_server import Answer, Ending, HttpServer, Request
 from tests.support.lifecycle import HOUR, a_life, around_now, store, stored
 from tests.support.market import random_walk
 from tests.support.real_data import ROOT
+from tests.support.requests import CLOSE, SOON, SYMBOLS, judged_market
+
+__all__ = ["judged_market"]
 
 AWAY = Answer(b'{"success":false,"error":{"code":"database_unavailable","message":"away"}}', 503)
-MADE = Answer(b'{"success":true,"signals":[]}')
+MADE = Answer(b'{"success":true,"signals":[],"evaluations":[]}')
 
 
 @pytest.fixture
@@ -65,12 +70,36 @@ def _no_pauses(monkeypatch):
     monkeypatch.setattr(client_stream, "FIRST_PAUSE_S", 0.01)
 
 
-def test_importing_it_loads_nothing_heavy():
-    program = "import sys, pipeline.api.client; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    heavy = {"pandas", "numpy", "dagster", "sqlalchemy", "psycopg", "fastapi", "starlette", "uvicorn", "pyarrow"}
-    assert {"httpx", "pydantic"} <= set(loaded.stdout.split())
-    assert heavy.isdisjoint(loaded.stdout.split())
+# As docs/api.md says what is needed, and what these need themselves.
+NEEDED = {"httpx", "pydantic", "tenacity"}
+BENEATH = {
+    *("annotated_types", "anyio", "certifi", "h11", "httpcore", "idna"),
+    *("pydantic_core", "typing_extensions", "typing_inspection"),
+}
+WITHOUT_ALL_ELSE = f"""
+import sys
+class Refusing:
+    def find_spec(self, name, *_):
+        is_ours = name.partition(".")[0] in {NEEDED | BENEATH | {"pipeline"}} | sys.stdlib_module_names
+        if not is_ours and not name.startswith("_"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refusing())
+import pipeline.api.client
+with pipeline.api.client.SignalsClient("http://127.0.0.1:1") as client:
+    try:
+        client.execute("x", 1.0)
+    except pipeline.api.client.UnavailableError:
+        print(*sys.modules)
+"""
+
+
+def test_it_works_where_nothing_is_installed_but_what_it_needs():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert " ".join(sorted(NEEDED)) in page
+    loaded = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ALL_ELSE], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert {name.partition(".")[0] for name in loaded.stdout.split()} >= NEEDED | {"httpcore"}
 
 
 def test_it_turns_the_pages_of_active_signals(client, database):
@@ -163,6 +192,8 @@ REPEATED: list[Callable[[SignalsClient], object]] = [
     lambda client: client.health(),
     lambda client: client.execute(uuid4(), 1.0),
     lambda client: client.generate(["BTC/USDT"], idempotency_key="once"),
+    lambda client: client.replace_positions({"BTC/USDT": 0.1}),
+    lambda client: client.replace_risk_profile(),
 ]
 ASKED_ONCE: list[Callable[[SignalsClient], object]] = [
     lambda client: client.invalidate(uuid4(), "why"),
@@ -182,7 +213,7 @@ def test_only_what_is_safe_to_repeat_is_repeated(serve, act, times, answer):
 def test_a_generation_sends_what_is_set_with_its_key_and_who_asks(serve):
     client, asked = serve(AWAY, MADE)
     made = client.generate(["BTC/USDT"], signal_types=["technical"], risk_level="low", idempotency_key="once")
-    assert made == {"success": True, "signals": []}
+    assert made == GenerationAnswer(signals=[], evaluations=[])
     assert [each.headers["idempotency-key"] for each in asked] == ["once", "once"]
     assert asked[0].headers["authorization"] == "Bearer sk_test"
     assert json.loads(asked[0].body) == {
@@ -190,6 +221,52 @@ def test_a_generation_sends_what_is_set_with_its_key_and_who_asks(serve):
         "signal_types": ["technical"],
         "risk_level": "low",
     }
+
+
+def test_a_generation_is_answered_as_models(judged_market):
+    with (
+        a_copy_of(judged_market) as database,
+        an_api(database, at=SOON) as http,
+        SignalsClient(str(http.base_url)) as client,
+    ):
+        made = client.generate(SYMBOLS, exchange="binance")
+        best = made.signals[0]
+        assert best.entry_price is not None
+        assert client.signal(best.signal_id).created_at == best.created_at == CLOSE
+        assert [each.symbol for each in made.evaluations] == list(SYMBOLS)
+        assert {each.exchange for each in made.evaluations} == {"binance"}
+        with pytest.raises(ApiError, match="no symbol can be evaluated"):
+            client.generate(SYMBOLS, exchange="kraken")
+
+
+def test_it_says_by_which_limits_to_judge_and_what_is_held(client):
+    changed = client.replace_risk_profile(max_asset_exposure=0.1)
+    assert changed == client.risk_profile()
+    assert (changed.risk_profile.max_asset_exposure, changed.changed) == (0.1, ["max_asset_exposure"])
+    held = client.replace_positions({"BTCUSDT": 0.1})
+    assert held == client.positions()
+    assert [(each.symbol, each.weight) for each in held.positions] == [("BTC/USDT", 0.1)]
+    assert client.replace_positions({}).positions == []
+
+
+NAIVE = datetime(2024, 5, 1)  # noqa: DTZ001, what is refused
+UNSENDABLE: list[Callable[[SignalsClient], object]] = [
+    lambda client: client.execute(uuid4(), float("nan")),
+    lambda client: client.execute(uuid4(), float("inf")),
+    lambda client: client.execute(uuid4(), 1.0, at=NAIVE),
+    lambda client: list(client.active(since=NAIVE)),
+    lambda client: client.replace_positions({"BTC/USDT": float("nan")}),
+    lambda client: client.generate(["BTC/USDT"], idempotency_key="schl\u00fcssel \u2026"),
+]
+
+
+@pytest.mark.parametrize("act", UNSENDABLE)
+def test_what_cannot_be_sent_is_an_error_of_the_client_s_own(serve, act):
+    client, asked = serve(MADE)
+    with pytest.raises(InvalidRequestError) as refused:
+        act(client)
+    assert isinstance(refused.value, ClientError)
+    assert asked == []
 
 
 def test_an_answer_that_is_not_the_server_s_own_is_an_error_too(serve):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 HOST = "127.0.0.1"
-METHODS = (b"GET", b"POST", b"PATCH")
+METHODS = (b"GET", b"POST", b"PATCH", b"PUT")
 JSON = "application/json;charset=UTF-8"
 TLS_RECORD = b"\x16"  # what a client sends first that takes the server for an HTTPS one
 CLIENT_IS_GONE = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, asyncio.CancelledError)
