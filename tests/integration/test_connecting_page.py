@@ -39,6 +39,25 @@ def test_the_bot_executes_the_best_signal_once(database, bot, monkeypatch, capsy
     assert capsys.readouterr().out == ""
 
 
+def test_the_bot_leaves_conflicts_other_profiles_and_other_exchanges_alone(database, bot, monkeypatch):
+    number, life = a_series_of(database), around_now()
+    plain, *others = store(
+        database,
+        [
+            a_life(number, symbol="LTC/USDT", rank_score=0.2, **life),
+            a_life(number, rank_score=0.9, **life),
+            a_life(number, rank_score=0.8, signal_type="SELL", timeframe="4h", **life),
+            a_life(number, symbol="ETH/USDT", rank_score=0.9, profile="alice", **life),
+            a_life(number, symbol="ETH/USDT", rank_score=0.9, exchange="simulated", **life),
+        ],
+    )
+    monkeypatch.setenv("BOT_URL", address_of(bot))
+    for _ in range(2):
+        exec(compile(BOT, "bot", "exec"), {})
+    assert [events_of(database, each) for each in others] == [[]] * 4
+    assert [event[1] for event in events_of(database, plain)] == ["EXECUTED"]
+
+
 @pytest.mark.parametrize("name", ["signals.json", "datasource.yaml", "dashboards.yaml"])
 def test_the_files_of_the_page_are_there(name):
     assert f"docs/grafana/{name}" in (ROOT / "docs" / "connecting.md").read_text(encoding="utf-8")

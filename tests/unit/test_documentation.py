@@ -163,6 +163,15 @@ def test_the_page_about_sql_names_every_table_and_view(name):
     assert f"`{name}`" in PAGES["docs/sql.md"]
 
 
+def test_the_page_about_sql_says_of_each_name_whether_a_login_sees_it():
+    table = PAGES["docs/sql.md"].partition("## Views and tables to ask\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \| .+? \| (yes|no) \|", table, re.MULTILINE)
+    said = {name: seen for names, seen in rows for name in re.findall(r"`(\w+)`", names)}
+    views = {view.name for view in VIEWS}
+    assert said == {name: "yes" if name in views else "no" for name in said}
+    assert views <= said.keys() | {"direction_model", "price_range_model", "anomaly_model"}
+
+
 def test_the_page_about_architecture_shows_the_layers_that_are_enforced():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]

@@ -132,7 +132,9 @@ def test_the_exposure_that_is_told_gave_the_decisions(signals, limits, policy, h
     positions = [Position(symbol="BTC/USDT", weight=held, valid_from=CLOSE_AT - timedelta(days=1))]
     decisions = decided(signals, profile, positions=positions, conflict_policy=policy)
     passed = came_to_exposure(decisions)
-    verdicts = exposure_verdicts(passed, combined(passed, rules(conflict_policy=policy)), profile, Company(positions=positions))
+    verdicts = exposure_verdicts(
+        passed, combined(passed, rules(conflict_policy=policy)), profile, Company(positions=positions)
+    )
     told = {(v.group.series, v.group.close_at): v.reasons for v in verdicts}
     dropped = {
         (d.signal.series, d.signal.created_at): d.reasons
