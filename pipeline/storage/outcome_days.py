@@ -1,12 +1,16 @@
-"""Sums of live outcomes per UTC day, source and horizon (`source_days`), kept by triggers on `signal_outcomes`.
+"""Sums of the house's live outcomes per UTC day, source and horizon (`source_days`), kept by triggers.
 
 A million signals have three million outcomes, which no view adds up while somebody waits. Returns are added as numeric:
 such sums are exact, so that they are the same in whatever order outcomes come, and taking one away leaves no trace.
+Other scheduled profiles are given the same advice; their outcomes would count it again.
 """
+
+from pipeline.storage.accounts import HOUSE
 
 KEY = ("day_at", "source_group", "horizon")
 SUMS = ("outcomes", "entered", "wins", "net_return", "r_multiple")
-SUMMED = ("candle_close_at", "source_group", "net_return", "r_multiple", "origin", "scope")  # what sums depend on
+# What sums depend on.
+SUMMED = ("candle_close_at", "source_group", "net_return", "r_multiple", "origin", "scope", "profile")
 
 
 def statements() -> list[str]:
@@ -27,7 +31,7 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$""",
-        "COMMENT ON FUNCTION keep_source_days() IS 'Keeps the sums of live outcomes per day'",
+        "COMMENT ON FUNCTION keep_source_days() IS 'Keeps the sums of the house''s live outcomes per day'",
         *(
             f"""
 CREATE OR REPLACE TRIGGER {name}_source_days AFTER {name} ON signal_outcomes{tables}
@@ -43,7 +47,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION keep_source_days()"""
 
 
 def _sums(rows: str, *, unlike: str | None = None) -> str:
-    """Sums of the live outcomes among the rows; with ``unlike`` of those that are not the same there."""
+    """Sums of the house's live outcomes among the rows; with ``unlike`` of those that are not the same there."""
     o, x = (", ".join(f"{alias}.{name}" for name in SUMMED) for alias in "ox")
     changed = f"""
       AND NOT EXISTS (SELECT FROM {unlike} x
@@ -52,7 +56,7 @@ def _sums(rows: str, *, unlike: str | None = None) -> str:
       count(*) AS outcomes, count(o.net_return) AS entered, count(*) FILTER (WHERE o.net_return > 0) AS wins,
       coalesce(sum(o.net_return::numeric), 0) AS net_return, coalesce(sum(o.r_multiple::numeric), 0) AS r_multiple
     FROM {rows} o
-    WHERE o.origin = 'live' AND o.scope = 'default'{changed if unlike else ""}
+    WHERE o.origin = 'live' AND o.scope = 'default' AND o.profile = '{HOUSE}'{changed if unlike else ""}
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
 

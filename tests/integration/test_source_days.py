@@ -22,12 +22,13 @@ BY_HAND = """SELECT date_trunc('day', candle_close_at, 'UTC'), source_group, hor
   count(*) FILTER (WHERE net_return > 0),
   count(*) FILTER (WHERE net_return > 0)::float8 / nullif(count(net_return), 0),
   avg(net_return::numeric)::float8, avg(r_multiple::numeric)::float8
-FROM signal_outcomes WHERE origin = 'live' AND scope = 'default' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
+FROM signal_outcomes WHERE origin = 'live' AND scope = 'default' AND profile = 'house'
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 IN_VIEW = "SELECT * FROM v_source_performance ORDER BY 1, 2, 3"
 
 
 def outcomes(n: int, seed: int, **changes: object) -> list[dict[str, object]]:
-    """Outcomes of three days, sources and horizons, of which some were not entered and some are of replays."""
+    """Outcomes of three days, sources and horizons: some not entered, some of replays or of another profile."""
     chance = np.random.default_rng(seed)
     made = []
     for _ in range(n):
@@ -38,6 +39,7 @@ def outcomes(n: int, seed: int, **changes: object) -> list[dict[str, object]]:
             "net_return": net,
             "r_multiple": net / 0.02,
             "origin": "live" if chance.random() < 0.8 else "replay",
+            "profile": "house" if chance.random() < 0.8 else "alice",
             **(NO_ENTRY if chance.random() < 0.2 else {}),
         }
         at = START + timedelta(hours=int(chance.integers(0, 72)))
@@ -72,6 +74,8 @@ def test_sums_follow_what_is_stored_changed_and_deleted(database):
         "UPDATE signal_outcomes SET net_return = -0.5, r_multiple = -1 WHERE net_return > 0.01",
         "UPDATE signal_outcomes SET source_group = 'sentiment' WHERE horizon = 'expiry' AND source_group = 'multi'",
         "UPDATE signal_outcomes SET origin = 'replay' WHERE source_group = 'sentiment' AND net_return > 0",
+        "UPDATE signal_outcomes SET profile = 'alice' WHERE profile = 'house' AND net_return BETWEEN 0 AND 0.002",
+        "UPDATE signal_outcomes SET profile = 'house' WHERE profile = 'alice' AND net_return < -0.01",
         "UPDATE signal_outcomes SET candle_close_at = candle_close_at + interval '1 day' WHERE bars_held = 0",
         "DELETE FROM signal_outcomes WHERE net_return < 0",
         f"DELETE FROM signal_outcomes WHERE candle_close_at < '{(START + timedelta(days=1)).isoformat()}'",

@@ -134,7 +134,7 @@ source_days = sa.Table(
     sa.Column("r_multiple", sa.Numeric, nullable=False, comment="sum of their returns in units of the planned risk"),
     sa.CheckConstraint("outcomes > 0 AND entered BETWEEN 0 AND outcomes", name="entered_are_outcomes"),
     sa.CheckConstraint("wins BETWEEN 0 AND entered", name="wins_were_entered"),
-    comment="Sums of live outcomes per day, source and horizon, kept by a trigger with each of signal_outcomes",
+    comment="Sums of the house's live outcomes per day, source and horizon, kept by triggers of signal_outcomes",
 )
 
 confidence_calibrations = sa.Table(

@@ -48,5 +48,5 @@ signal_performance = sa.Table(
     sa.Column("figures", JSONB, nullable=False, comment="grouping -> list of groups, each with all figures"),
     sa.Column("reliability", JSONB, nullable=False, comment="stated confidence against realised wins, by class"),
     recorded_at(),
-    comment="Reports of how signals did, one row per window and instant; earlier ones are kept",
+    comment="Reports of how the house's signals did, one row per window and instant; earlier ones are kept",
 )

@@ -203,7 +203,8 @@ trading_signals = sa.Table(
         "origin",
         "scope",
         "candle_close_at",
-        postgresql_include=["status", "signal_type", "source_group", "profit_loss", "exchange"],  # what reports count
+        # What reports count, and whose: they read nothing else.
+        postgresql_include=["status", "signal_type", "source_group", "profit_loss", "exchange", "profile", "user_id"],
     ),
     sa.Index(
         "ix_trading_signals_active",

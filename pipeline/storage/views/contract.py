@@ -29,9 +29,11 @@ VERSIONS: tuple[Version, ...] = (
     Version(1, "The first contract: the views below, `execute_signal` and `invalidate_signal`.", "ebe9cbb22fd5102d"),
     Version(
         2,
-        "New: `v_signal_events`, and `series_id` at the end of `v_signals`. Comments say which words columns may have "
-        "and that a profile is to be asked for; nothing else means something else.",
-        "53b7bff603722523",
+        "New: `v_signal_events`, and `series_id` at the end of `v_signals`. `v_source_performance` and "
+        "`v_strategy_performance` are of the house's signals alone: with other profiles scheduled they counted the "
+        "same advice once for each. Comments say which words columns may have and that a profile is to be asked for; "
+        "nothing else means something else.",
+        "42e720efb261a369",
     ),
 )
 

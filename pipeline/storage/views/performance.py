@@ -18,7 +18,8 @@ def _outcomes() -> View:
     columns = comments("signal_outcomes", leave_out=("series_id",))
     return View(
         "v_signal_outcomes",
-        "What following each BUY and SELL would have brought, with the names of its series",
+        "What following each BUY and SELL would have brought, with the names of its series; of every origin, scope and "
+        "profile, so ask for one of each",
         SERIES | columns,
         f"""SELECT s.exchange, s.symbol, s.timeframe, {listed("o", columns)}
 FROM signal_outcomes o JOIN series s USING (series_id)""",
@@ -28,8 +29,8 @@ FROM signal_outcomes o JOIN series s USING (series_id)""",
 def _source_performance() -> View:
     return View(
         "v_source_performance",
-        "How live signals of each source did, by UTC day of their close and horizon; read from sums that are kept with "
-        "each outcome",
+        "How the house's live signals of each source did, by UTC day of their close and horizon; read from sums that "
+        "are kept with each outcome",
         {
             "day": "UTC day of the signals' closes",
             "source_group": "technical, ml_model, sentiment, or multi for several sources",
@@ -62,8 +63,8 @@ def _strategy_performance() -> View:
     figures = [f"(g ->> '{name}')::bigint" for name in counts] + [f"(g ->> '{name}')::float8" for name in FIGURES]
     return View(
         "v_strategy_performance",
-        "How live signals of each strategy did over the last day, week and month, by the newest stored report "
-        "(signal_performance), so nothing before the first; a signal of several strategies counts for each",
+        "How the house's live signals of each strategy did over the last day, week and month, by the newest stored "
+        "report (signal_performance), so nothing before the first; a signal of several strategies counts for each",
         {
             "exchange": SERIES["exchange"],
             "period": "24h, 7d or 30d before as_of",
