@@ -14,6 +14,7 @@ from pipeline.outcomes.rules import EXPIRY, OutcomeRules
 from pipeline.performance.report import Window
 from pipeline.reporting import report
 from pipeline.settings import load_settings
+from pipeline.storage.accounts import HOUSE
 from pipeline.storage.database import Database
 
 MONTH = timedelta(days=30)
@@ -58,7 +59,9 @@ def month(home: Path, name: str, n_signals: int) -> Figures:
     """Case: the report of the last 30 days over so many signals and their outcomes."""
     with opened(home, name) as database:
         _store_month(database, n_signals)
-        window = Window(close_of(0), close_of(0) + MONTH, Origin.LIVE.value, DEFAULT_SCOPE, EXPIRY, "30d")
+        window = Window(
+            close_of(0), close_of(0) + MONTH, Origin.LIVE.value, DEFAULT_SCOPE, EXPIRY, "30d", profile=HOUSE
+        )
         settings = load_settings()
         before = processor_seconds(home)
         told = report(database, settings, window)

@@ -17,7 +17,7 @@ from pipeline.performance.executed import n_advised, spec_performance
 from pipeline.performance.report import Performance, Window, performance
 from pipeline.random_entries import refresh_random_entries, rules_name
 from pipeline.settings import Settings
-from pipeline.storage.accounts import read_profile
+from pipeline.storage.accounts import HOUSE, read_profile
 from pipeline.storage.database import Database
 from pipeline.storage.outcomes import advised_closes, series_with_advice
 from pipeline.storage.performance import executed_counts, newest_report, read_outcomes
@@ -33,9 +33,20 @@ def window_of(
     exchange: str | None,
     origin: Origin = Origin.LIVE,
     scope: str = DEFAULT_SCOPE,
+    profile: str | None = None,
 ) -> Window:
-    """One of `WINDOWS`, up to ``as_of`` and as it was known then, of the signals' own life."""
-    return Window(as_of - WINDOWS[label], as_of, origin.value, scope, EXPIRY, label, exchange, as_of)
+    """One of `WINDOWS`, up to ``as_of`` and as it was known then, of the signals' own life; of `one_profile`."""
+    begin, whose = as_of - WINDOWS[label], one_profile(scope, profile)
+    return Window(begin, as_of, origin.value, scope, EXPIRY, label, exchange, as_of, whose)
+
+
+def one_profile(scope: str, wanted: str | None) -> str | None:
+    """The profile that a report is of: the one ``wanted``, else the house; None for a replay, which has one alone.
+
+    What runs and backfills advise is stored once for every scheduled profile. Counted together, the same outcomes would
+    pass for so many more, and chance for so much less.
+    """
+    return wanted or (HOUSE if scope == DEFAULT_SCOPE else None)
 
 
 def refresh(database: Database, settings: Settings, window: Window, as_of: datetime) -> None:
@@ -56,8 +67,13 @@ def refresh(database: Database, settings: Settings, window: Window, as_of: datet
         calibrate_replayed(database, settings.calibration.rules, window.scope, after, last)
     with database.begin() as conn:
         advised = series_with_advice(conn, origin, window.scope, after, last)
-        multiple = read_profile(conn, settings.risk).stop_atr_multiple
+        multiple = _stop_atr_multiple(conn, settings, window)
     refresh_random_entries(database, settings, multiple, [each.series for each in advised], first, last, as_of)
+
+
+def _stop_atr_multiple(conn: sa.Connection, settings: Settings, window: Window) -> float:
+    """How far away entries at random have their stops: as far as those of the window's profile."""
+    return read_profile(conn, settings.risk, window.profile or HOUSE).stop_atr_multiple
 
 
 def _advised(conn: sa.Connection, window: Window) -> tuple[datetime, datetime] | None:
@@ -70,13 +86,14 @@ def current_performance(
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What was executed in one of `WINDOWS`, counted now, and the newest stored figures of what all advice brought.
 
+    Both are of the house's signals.
+
     Parameters
     ----------
     exchanges
         Whose live signals count, all of them together.
     seen_by
-        The user whose eyes are meant: what was executed is counted of the house's signals and their own. None is
-        everybody's.
+        The user whose eyes are meant: what they may not see does not count as executed. None may see everything.
 
     Returns
     -------
@@ -104,6 +121,8 @@ def report(database: Database, settings: Settings, window: Window) -> Performanc
     ------
     DataContractError
         The horizon is none of those that outcomes are computed for.
+    ConfigurationError
+        There is no such profile.
     """
     study = {horizon_name(bars): bars for bars in settings.outcomes.study_bars}
     if window.horizon not in (known := horizons(settings)):
@@ -111,7 +130,7 @@ def report(database: Database, settings: Settings, window: Window) -> Performanc
     bars = study.get(window.horizon, settings.expiry.bars)
     with database.begin() as conn:
         counts = executed_counts(conn, window)
-        multiple = read_profile(conn, settings.risk).stop_atr_multiple
+        multiple = _stop_atr_multiple(conn, settings, window)
         first, last = _advised(conn, window) or (window.start, window.start)
     means = read_random_means(database, rules_name(settings.outcomes.rules, multiple), window.horizon, first, last)
     keys = zip(means["series_id"].tolist(), means["is_buy"].tolist(), strict=True)

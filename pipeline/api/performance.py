@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 @router.get("/performance", response_model=PerformanceAnswer)
 async def signal_performance(service: Served, asker: Reader, window: Annotated[PerformanceWindow, Query()]) -> Response:
-    """How live signals of the last day, week or month did, by their closes."""
+    """How the house's live signals of the last day, week or month did, by their closes."""
     asked = ("performance", window.timeframe, window.exchange, asker.user_id)
     return answered(await service.shared.computed(asked, lambda: _performance(service, asker, window)))
 

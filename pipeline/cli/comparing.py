@@ -30,9 +30,9 @@ def compare_command(
 ) -> None:
     """Compare two sets of signals by strategy, with examples of what only one has, and why.
 
-    A set is a replay's name, `live`, or `backfilled` (what `signals backfill` made). Two signals are the same one if
-    they are of the same series, close and type; changed are those whose strategies or values differ. Only the days that
-    both sets cover are compared.
+    A set is a replay's name, `live`, or `backfilled` (what `signals backfill` made), these two of the house's profile.
+    Two signals are the same one if they are of the same series, close and type; changed are those whose strategies or
+    values differ. Only the days that both sets cover are compared.
 
     \b
     Examples:

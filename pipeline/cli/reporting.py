@@ -20,6 +20,7 @@ from pipeline.domain.timeframe import RESOLUTION, midnight_before
 from pipeline.json_values import json_text
 from pipeline.outcomes.rules import EXPIRY
 from pipeline.settings import load_settings
+from pipeline.storage.accounts import HOUSE, read_profile
 from pipeline.storage.comparison import SignalSet, signal_sets
 from pipeline.storage.universe import exchange_of
 
@@ -42,6 +43,7 @@ SHOWN = ("source", "strategy", "side", "timeframe", "confidence", "calibrated", 
 @click.option("--to", "last_day", type=DAY, help="Last day, inclusive.")
 @click.option("--origin", type=click.Choice([o.value for o in Origin]), help="live (default), or replay.")
 @click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help="default, or the name of a replay.")
+@click.option("--profile", help="Of another risk profile than the house's.")
 @click.option("--horizon", default=EXPIRY, show_default=True, help="To where signals are followed: or 4_bars, 24_bars.")
 @click.option("-o", "--output", type=OutputType((".html",)), help="FILE.html: the report as a page with pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
@@ -51,6 +53,7 @@ def report_command(
     last_day: datetime | None,
     origin: str | None,
     scope: str,
+    profile: str | None,
     horizon: str,
     output: Path | None,
     as_json: bool,
@@ -64,24 +67,29 @@ def report_command(
     Examples:
       signals report
       signals report --window 30d -o report.html
+      signals report --profile alice
       signals report --scope patient --from 2024-02-01 --to 2024-03-31 --horizon 24_bars
       signals report --origin replay --json
     """
-    from pipeline.reporting import horizons, refresh, report
+    from pipeline.reporting import horizons, one_profile, refresh, report
 
     settings = load_settings()
     if horizon not in (known := horizons(settings)):
         raise click.BadParameter(f"must be one of {', '.join(known)}, was {horizon!r}", param_hint="--horizon")
     _check_days(label, first_day, last_day)
+    if profile is not None and scope != DEFAULT_SCOPE:
+        raise click.BadParameter("must not be given together with --scope: a replay is of one", param_hint="--profile")
     as_of = datetime.now(UTC)
     with open_database(settings) as database:
         with database.begin() as conn:
-            sets = signal_sets(conn)
+            if profile is not None:
+                read_profile(conn, settings.risk, profile)  # refuses a name that there is not
+            sets = signal_sets(conn, profile or HOUSE)
             exchange = exchange_of(conn, settings.market) if scope == DEFAULT_SCOPE and sets else None
         chosen = Origin(origin) if origin else Origin.LIVE if scope == DEFAULT_SCOPE else Origin.REPLAY
         found = _set_of(sets, chosen, scope)
         window = _window(found, label, first_day, last_day, chosen, scope, as_of)
-        window = replace(window, horizon=horizon, exchange=exchange)
+        window = replace(window, horizon=horizon, exchange=exchange, profile=one_profile(scope, profile))
         with display.progress("report") as bar, progress.watched_by(lambda step, done, n: bar(done, n, step)):
             refresh(database, settings, window, as_of)
         performance = report(database, settings, window)
@@ -189,9 +197,15 @@ def _why_none(performance: "Performance", sets: Sequence[SignalSet], found: Sign
     """Why there is no outcome to report on, and what would show some."""
     if performance.n_pending:
         return "candles that tell what became of the signals of these days have not come yet"
+    window = performance.window
+    profile = window.profile
+    if profile not in (None, HOUSE) and profile not in {each.profile for each in sets}:
+        return (
+            f"no signal of the profile {profile} is stored; "
+            f"`signals profile set {profile} is_scheduled=true` has runs make them"
+        )
     if not sets:
         return "no signal is stored yet; `signals run` makes them, `signals demo` shows how"
-    window = performance.window
     hints = list(_found_by(sets, found))[:MOST_HINTS]
     return "; ".join([f"no {window.origin} signal of these days has an outcome", *hints])
 
@@ -204,4 +218,5 @@ def _found_by(sets: Sequence[SignalSet], found: SignalSet | None) -> Iterator[st
         if each is found:
             continue
         options = f"--scope {each.scope}" if each.scope != DEFAULT_SCOPE else f"--origin {each.origin}"
-        yield f"{each.signals:,} signals exist of {each.name}: try {options}"
+        whose = f" --profile {each.profile}" if each.profile not in (None, HOUSE) else ""
+        yield f"{each.signals:,} signals exist of {each.name}: try {options}{whose}"

@@ -19,6 +19,7 @@ def payload(performance: Performance) -> dict[str, Any]:
         "exchange": window.exchange,
         "origin": window.origin,
         "scope": window.scope,
+        "profile": window.profile,
         "horizon": window.horizon,
         "started_at": window.start,
         "as_of": window.end,

@@ -51,6 +51,7 @@ class Window:
     label: str  # 24h, 7d, 30d, or the days
     exchange: str | None = None  # None: of every exchange
     known_at: datetime | None = None  # outcomes that were known then; None: all that are stored
+    profile: str | None = None  # whose signals; None: of every profile, and the same advice once for each
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ def window_words(window: Window) -> str:
     whose = (
         f"{window.origin} signals" if window.scope == "default" else f"signals of the {window.origin} {window.scope}"
     )
+    if window.profile is not None:
+        whose += f" of the profile {window.profile}"
     return f"{whose}, closes from {_instant(window.start)} to {_instant(window.end)} UTC"
 
 

@@ -1,7 +1,7 @@
 """Two sets of signals side by side: which of them only one has, and why the other has not.
 
-A set is what a replay stored under its name, or the house's own: live, or backfilled. The signals of a bar and type are
-the same one, whichever strategies advise it.
+A set is what a replay stored under its name, or the house's own: live, or backfilled, and of its profile alone. The
+signals of a bar and type are the same one, whichever strategies advise it.
 """
 
 from datetime import datetime
@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 
 from pipeline.domain.errors import DataContractError
 from pipeline.domain.signal import DEFAULT_SCOPE, Origin
+from pipeline.storage.accounts import HOUSE
 
 LIVE, BACKFILLED = "live", "backfilled"  # the house's own sets; every other name is that of a replay
 _KEY = "series_id, candle_close_at, signal_type, profile"
@@ -25,6 +26,7 @@ class SignalSet(NamedTuple):
     name: str
     origin: Origin
     scope: str
+    profile: str | None  # whose of scope default; None: whichever one the replay has
     signals: int
     first_close_at: datetime
     last_close_at: datetime
@@ -69,9 +71,15 @@ def stage_sets(conn: sa.Connection, first: SignalSet, second: SignalSet, begin: 
                 f"""CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS
 SELECT {_KEY}, strategy, exchange, symbol, timeframe, confidence, rank_score, ROW({_ALIKE})::text AS content
 FROM trading_signals WHERE origin = :origin AND scope = :scope AND status <> 'INVALIDATED'
-  AND candle_close_at BETWEEN :begin AND :end"""
+  AND candle_close_at BETWEEN :begin AND :end AND (CAST(:profile AS text) IS NULL OR profile = :profile)"""
             ),
-            {"origin": chosen.origin.value, "scope": chosen.scope, "begin": begin, "end": end},
+            {
+                "origin": chosen.origin.value,
+                "scope": chosen.scope,
+                "profile": chosen.profile,
+                "begin": begin,
+                "end": end,
+            },
         )
         conn.execute(sa.text(f"ANALYZE {table}"))
 
@@ -115,16 +123,20 @@ FROM (
     return list(rows.mappings())
 
 
-def signal_sets(conn: sa.Connection) -> list[SignalSet]:
-    """Every origin and scope with signals."""
+def signal_sets(conn: sa.Connection, profile: str = HOUSE) -> list[SignalSet]:
+    """Every origin and scope with signals; of scope default, where each scheduled profile has some, the profile's."""
     rows = conn.execute(
         sa.text(
             """SELECT origin, scope, count(*), min(candle_close_at), max(candle_close_at)
-FROM trading_signals GROUP BY 1, 2 ORDER BY 2, 1"""
-        )
+FROM trading_signals WHERE scope <> :default OR profile = :profile GROUP BY 1, 2 ORDER BY 2, 1"""
+        ),
+        {"default": DEFAULT_SCOPE, "profile": profile},
     )
     return [
-        SignalSet(_name(Origin(origin), scope), Origin(origin), scope, *numbers) for origin, scope, *numbers in rows
+        SignalSet(
+            _name(Origin(origin), scope), Origin(origin), scope, profile if scope == DEFAULT_SCOPE else None, *numbers
+        )
+        for origin, scope, *numbers in rows
     ]
 
 

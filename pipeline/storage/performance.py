@@ -50,6 +50,7 @@ def executed_counts(conn: sa.Connection, window: Window, seen_by: UUID | None = 
 FROM trading_signals
 WHERE origin = :origin AND scope = :scope AND candle_close_at >= :start AND candle_close_at <= :until
   AND (CAST(:exchange AS text) IS NULL OR exchange = :exchange)
+  AND (CAST(:profile AS text) IS NULL OR profile = :profile)
   AND (CAST(:seen_by AS uuid) IS NULL OR user_id IS NULL OR user_id = :seen_by)
 GROUP BY 1, 2"""
     )
@@ -103,12 +104,14 @@ def _values(window: Window) -> dict[str, object]:
         "start": window.start,
         "until": window.end,
         "exchange": window.exchange,
+        "profile": window.profile,
     }
 
 
 # Outcomes at the window's horizon, as far as they were known.
 _KNOWN = """origin = :origin AND scope = :scope AND horizon = :horizon
   AND candle_close_at >= :start AND candle_close_at <= :until AND resolved_at <= :known_at
+  AND (CAST(:profile AS text) IS NULL OR profile = :profile)
   AND (CAST(:exchange AS text) IS NULL OR series_id IN (SELECT series_id FROM series WHERE exchange = :exchange))"""
 
 

@@ -95,6 +95,7 @@ def test_only_days_that_both_cover_are_compared_and_may_be_chosen(market, signal
 
 
 def test_the_houses_own_signals_have_a_name_too(market, signals):
+    assert signals("profile", "set", "alice", "is_scheduled=true").code == 0  # the same advice again, which is no other
     days(market, date(2024, 2, 10), date(2024, 2, 12))
     replayed(market, "usual")
 

@@ -1,6 +1,6 @@
 """`signals report`: how the signals of a replay did, brought up to date first; against a real PostgreSQL."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pipeline.domain.timeframe import Timeframe
 from pipeline.replay import replay
 from pipeline.settings import load_settings
-from tests.support.chain import FAR_FUTURE, FILES, store_block
+from tests.support.chain import FAR_FUTURE, FILES, days, store_block
 from tests.support.cli import line_with, words
 from tests.support.market import random_walk
 
@@ -111,6 +111,40 @@ def test_a_window_without_outcomes_has_the_full_shape_and_says_where_there_are_s
     assert "try --from 2024-02-10 --to 2024-02-15" in other_days.err
 
 
+def test_a_report_counts_the_advice_of_one_profile_where_several_are_scheduled(market, signals, tmp_path):
+    assert signals("profile", "set", "alice", "is_scheduled=true").code == 0
+    days(market, date(2024, 2, 10), date(2024, 2, 12))
+    stored = "SELECT count(*) FROM trading_signals WHERE scope = 'default' AND signal_type <> 'ALERT'"
+    (both,), (of_house,) = one(market, stored), one(market, f"{stored} AND profile = 'house'")
+
+    house = signals("report", "--origin", "replay", "--json").json
+    alice = signals("report", "--origin", "replay", "--profile", "alice", "--json").json
+
+    assert house["outcomes"] == of_house == both / 2 > 0
+    assert house["p_value"] is not None
+    assert alice == house | {"profile": "alice"}
+    text = signals("report", "--origin", "replay", "--profile", "alice").out
+    assert text.startswith("replay signals of the profile alice, closes from 2024-02-10 00:00 to 2024-02-12 23:59 UTC")
+    pages = []
+    for name in ("house", "alice"):
+        assert signals("report", "--origin", "replay", "--profile", name, "-o", f"{name}.html").code == 0
+        pages.append((tmp_path / f"{name}.html").read_text(encoding="utf-8"))
+    assert "replay signals of the profile house, closes from" in pages[0]
+    assert pages[1].replace("of the profile alice", "of the profile house") == pages[0]
+
+
+def test_a_profile_without_signals_says_where_there_are_some(market, signals):
+    assert signals("profile", "set", "alice", "min_signal_confidence=0.6").code == 0
+    assert (
+        "`signals profile set alice is_scheduled=true` has runs make them"
+        in signals("report", "--profile", "alice").err
+    )
+    assert signals("profile", "set", "alice", "is_scheduled=true").code == 0
+    days(market, date(2024, 2, 10), date(2024, 2, 10))
+    said = signals("report", "--profile", "alice")
+    assert "signals exist of backfilled: try --origin replay --profile alice" in said.err
+
+
 def test_an_empty_database_says_how_to_get_signals(database, signals):
     said = signals("report")
 
@@ -124,6 +158,8 @@ def test_wrong_names_days_and_horizons_are_refused_with_what_there_is(market, si
         (("--horizon", "5_bars"), 2, "must be one of expiry, 4_bars, 24_bars, was '5_bars'"),
         (("--from", "2024-02-13", "--to", "2024-02-12"), 2, "must not be after --to 2024-02-12"),
         (("--window", "7d", "--from", "2024-02-13"), 2, "must not be given together with --from or --to"),
+        (("--profile", "alice", "--scope", "usual"), 2, "must not be given together with --scope"),
+        (("--profile", "alice"), 2, "profile must be one of house, was 'alice'"),
     ):
         said = signals("report", *arguments)
         assert said.code == code
