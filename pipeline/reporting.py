@@ -82,16 +82,21 @@ def _advised(conn: sa.Connection, window: Window) -> tuple[datetime, datetime] |
 
 
 def current_performance(
-    conn: sa.Connection, label: str, as_of: datetime, exchanges: Sequence[str], seen_by: UUID | None = None
+    conn: sa.Connection,
+    label: str,
+    as_of: datetime,
+    exchanges: Sequence[str],
+    profile: str = HOUSE,
+    seen_by: UUID | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What was executed in one of `WINDOWS`, counted now, and the newest stored figures of what all advice brought.
-
-    Both are of the house's signals.
 
     Parameters
     ----------
     exchanges
         Whose live signals count, all of them together.
+    profile
+        Whose signals count as executed; the stored figures are the house's.
     seen_by
         The user whose eyes are meant: what they may not see does not count as executed. None may see everything.
 
@@ -101,7 +106,7 @@ def current_performance(
         As `spec_performance` has it; a row of `signal_performance` without its tables of figures. None where no report
         is stored, or where there is more than one exchange: each has reports of its own.
     """
-    windows = [window_of(label, as_of, exchange=exchange) for exchange in exchanges]
+    windows = [window_of(label, as_of, exchange=exchange, profile=profile) for exchange in exchanges]
     executed = spec_performance(
         [count for window in windows for count in executed_counts(conn, window, seen_by)], label
     )

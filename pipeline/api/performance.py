@@ -18,13 +18,15 @@ router = APIRouter(prefix="/api/v1/ai/trading-signals", tags=["signals"])
 
 @router.get("/performance", response_model=PerformanceAnswer)
 async def signal_performance(service: Served, asker: Reader, window: Annotated[PerformanceWindow, Query()]) -> Response:
-    """How the house's live signals of the last day, week or month did, by their closes."""
-    asked = ("performance", window.timeframe, window.exchange, asker.user_id)
+    """How live signals of the last day, week or month did: those of your scheduled profile, else the house's."""
+    asked = ("performance", window.timeframe, window.exchange, asker.profile, asker.user_id)
     return answered(await service.shared.computed(asked, lambda: _performance(service, asker, window)))
 
 
 def _performance(service: Service, asker: Requester, window: PerformanceWindow) -> bytes:
     with service.database.reading() as conn:
         exchanges = exchanges_shown(conn, service.settings.market) if window.exchange is None else (window.exchange,)
-        executed, stored = current_performance(conn, window.timeframe, service.clock(), exchanges, asker.user_id)
+        executed, stored = current_performance(
+            conn, window.timeframe, service.clock(), exchanges, profile=asker.profile, seen_by=asker.user_id
+        )
     return json_of(PerformanceAnswer, performance=executed | {"outcomes": stored})

@@ -110,3 +110,18 @@ def test_each_shape_of_a_signal_says_whose_it_is_and_whether_the_bar_says_the_op
     for each in (one, listed, streamed):
         assert (each["profile"], each["exchange"], each["timeframe"]) == ("house", "binance", "1h")
         assert (each["is_conflicting"], each["rank_score"]) == (True, 0.9)
+
+
+def test_performance_counts_what_was_executed_of_ones_own_scheduled_profile_else_of_the_house(client, keys, advised):
+    for user, profile in (("alice", "alice"), ("carol", "house")):
+        before = executed(client, keys[user])
+        change = {"status": "EXECUTED", "price": 100.0}
+        answer = client.patch(f"{SIGNALS}/{advised[profile]}/status", json=change, headers=keys[user])
+        assert answer.status_code == 200, answer.text
+        assert (before, executed(client, keys[user])) == (0, 1)
+    assert executed(client, keys["bob"]) == 0
+
+
+def executed(client, headers) -> int:
+    answer = client.get(f"{SIGNALS}/performance?timeframe=24h", headers=headers)
+    return answer.json()["performance"]["executed_signals"]

@@ -156,7 +156,7 @@ def test_what_was_executed_is_counted_of_the_house_for_everybody(database):
     store(database, [a_life(number, **at), a_life(number, profile="alice", user_id=user, **at)])
     with database.begin() as conn:
         for seen_by in (None, user):
-            executed, _ = current_performance(conn, "7d", AS_OF, ("binance",), seen_by)
+            executed, _ = current_performance(conn, "7d", AS_OF, ("binance",), seen_by=seen_by)
             assert executed["expired_signals"] == 1
 
 
