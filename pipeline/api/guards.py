@@ -94,14 +94,15 @@ class BodyLimit:
             message = await receive()
             n_bytes += len(message.get("body", b""))
             if n_bytes > MAX_BODY_BYTES:
-                raise HTTPException(413, TOO_LARGE)
+                raise HTTPException(413, TOO_LARGE, headers=CLOSED)
             return message
 
         await self.app(scope, counting, send)
 
 
+CLOSED = {"Connection": "close"}  # what may still come of the body is not to be taken for another request
 TOO_LARGE = f"a body must have at most {MAX_BODY_BYTES:,} bytes"
 
 
 def _too_large() -> ASGIApp:
-    return refusal(413, "body_too_large", TOO_LARGE, headers={"Connection": "close"})
+    return refusal(413, "body_too_large", TOO_LARGE, headers=CLOSED)
