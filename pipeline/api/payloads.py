@@ -49,27 +49,28 @@ Words = Annotated[str, Field(description="the advice in words")]
 Entry = Annotated[float | None, Field(description="the close, in the quote currency")]
 Close = Annotated[datetime, Field(description="the close that it was computed from")]
 Expiry = Annotated[datetime, Field(description="from this instant on it is void")]
-# Behind the description's fields, and not of them.
-Calibrated = Annotated[
-    float | None,
-    Field(description="share of signals like it that had won when it came, 0 to 1; null where that is not known"),
-]
-Uncalibrated = Annotated[
-    str | None,
-    Field(
+
+
+class Beside(BaseModel):
+    """What stands behind the description's fields of a signal."""
+
+    calibrated_confidence: float | None = Field(
+        description="share of signals like it that had won when it came, 0 to 1; null where that is not known"
+    )
+    uncalibrated_because: str | None = Field(
         description="why calibrated_confidence is null: insufficient_outcomes(37<100), alert or not_calibrated_yet; "
         "null where it is not"
-    ),
-]
-Owner = Annotated[str, Field(description="the risk profile that let it pass: house, or one of a user's")]
-Conflicting = Annotated[
-    bool, Field(description="whether the same bar made an opposite signal for the same profile, whatever became of it")
-]
-Rank = Annotated[float, Field(description="what lists are ordered by: 0.7 confidence + 0.3 strength, 0 to 1")]
+    )
+    exchange: str
+    profile: str = Field(description="the risk profile that let it pass: house, or one of a user's")
+    is_conflicting: bool = Field(
+        description="whether the same bar made an opposite signal for the same profile, whatever became of it"
+    )
+    rank_score: float = Field(description="what lists are ordered by: 0.7 confidence + 0.3 strength, 0 to 1")
 
 
-class ActiveSignal(BaseModel):
-    """An active signal in a list."""
+class ListedTerms(BaseModel):
+    """What a list tells of a signal, as the description has it."""
 
     signal_id: UUID
     symbol: Symbol
@@ -81,12 +82,11 @@ class ActiveSignal(BaseModel):
     entry_price: Entry
     created_at: Close
     expires_at: Expiry
-    calibrated_confidence: Calibrated
-    uncalibrated_because: Uncalibrated
-    exchange: str
-    profile: Owner
-    is_conflicting: Conflicting
-    rank_score: Rank
+
+
+class ActiveSignal(Beside, ListedTerms):
+    """An active signal in a list."""
+
     timeframe: Timeframe
 
 
@@ -118,31 +118,22 @@ class SignalTerms(BaseModel):
     expires_at: Expiry
 
 
-class GeneratedSignal(SignalTerms):
+class GeneratedSignal(Beside, SignalTerms):
     """What a signal says."""
 
-    calibrated_confidence: Calibrated
-    uncalibrated_because: Uncalibrated
-    exchange: str
-    profile: Owner
-    is_conflicting: Conflicting
-    rank_score: Rank
 
-
-class SignalDetail(SignalTerms):
-    """Everything that a signal says, and what became of it."""
+class WholeTerms(SignalTerms):
+    """Everything that a signal says, and what became of it, as the description has it."""
 
     status: SignalStatus
     executed_at: datetime | None
     execution_price: float | None
     profit_loss: float | None = Field(description="of the execution against the entry, a fraction, before fees")
     metadata: dict[str, Any] = Field(description="component_signals, sources, raw_data, components and more")
-    calibrated_confidence: Calibrated
-    uncalibrated_because: Uncalibrated
-    exchange: str
-    profile: Owner
-    is_conflicting: Conflicting
-    rank_score: Rank
+
+
+class SignalDetail(Beside, WholeTerms):
+    """Everything that a signal says, and what became of it."""
 
 
 class SignalAnswer(BaseModel):
