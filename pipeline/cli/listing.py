@@ -46,9 +46,9 @@ COLUMNS = (
     Column(title="id"),
     Column(title="expires", is_optional=True),
     Column(title="exchange", is_optional=True),
-    Column(title="profile", is_optional=True),
     Column(title="strength", is_number=True, is_optional=True),
     Column(title="calibrated", is_number=True, is_optional=True),
+    Column(title="profile", is_optional=True),
     Column(title="description", wraps=True, is_optional=True),
 )
 STATUS = Column(title="status")
@@ -183,9 +183,9 @@ def show_signals(found: Sequence[RowMapping], *, has_status: bool) -> None:
             row["id"].hex[:ID_DIGITS],
             instant(row["expires_at"]),
             row["exchange"],
-            row["profile"],
             share(row["strength"]),
             None if row["calibrated_confidence"] is None else share(row["calibrated_confidence"]),
+            row["profile"],
             row["description"],
         ]
         if has_status:

@@ -14,7 +14,8 @@ from pipeline.storage.schema import migrate
 from tests.support.api import SIGNALS, an_api, refused
 from tests.support.processes import hanging, until
 
-READINGS = ["active", "performance", f"{uuid4()}", f"{uuid4()}/explain", f"{uuid4()}/chart"]
+NO_ID = "6e0a1f0c-3f0e-4f6b-9d55-0b1f5a3d9c11"
+READINGS = ["active", "performance", NO_ID, f"{NO_ID}/explain", f"{NO_ID}/chart"]
 EXECUTED = {"status": "EXECUTED", "price": 101.5}
 
 

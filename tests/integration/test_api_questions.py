@@ -1,7 +1,5 @@
 """What a URL asks for is done or refused, and never passed over; names of what is not there are told from silence."""
 
-from uuid import uuid4
-
 import pytest
 
 from pipeline.domain.timeframe import Timeframe
@@ -11,7 +9,7 @@ from tests.support.api import SIGNALS, an_api, refused, wrong_fields
 from tests.support.database import a_series_of
 from tests.support.lifecycle import a_life, around_now, store, stored
 
-ACTIVE, STREAM, NO_ID = f"{SIGNALS}/active", f"{SIGNALS}/stream", uuid4()
+ACTIVE, STREAM, NO_ID = f"{SIGNALS}/active", f"{SIGNALS}/stream", "6e0a1f0c-3f0e-4f6b-9d55-0b1f5a3d9c11"
 SERIES = [
     SeriesKey("binance", "BTC/USDT", Timeframe.H1),
     SeriesKey("binance", "ETH/USDT", Timeframe.H4),
