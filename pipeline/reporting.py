@@ -17,7 +17,7 @@ from pipeline.performance.executed import n_advised, spec_performance
 from pipeline.performance.report import Performance, Window, performance
 from pipeline.random_entries import refresh_random_entries, rules_name
 from pipeline.settings import Settings
-from pipeline.storage.accounts import HOUSE, read_profile
+from pipeline.storage.accounts import HOUSE, one_profile, read_profile
 from pipeline.storage.database import Database
 from pipeline.storage.outcomes import advised_closes, series_with_advice
 from pipeline.storage.performance import executed_counts, newest_report, read_outcomes
@@ -38,15 +38,6 @@ def window_of(
     """One of `WINDOWS`, up to ``as_of`` and as it was known then, of the signals' own life; of `one_profile`."""
     begin, whose = as_of - WINDOWS[label], one_profile(scope, profile)
     return Window(begin, as_of, origin.value, scope, EXPIRY, label, exchange, as_of, whose)
-
-
-def one_profile(scope: str, wanted: str | None) -> str | None:
-    """The profile that a report is of: the one ``wanted``, else the house; None for a replay, which has one alone.
-
-    What runs and backfills advise is stored once for every scheduled profile. Counted together, the same outcomes would
-    pass for so many more, and chance for so much less.
-    """
-    return wanted or (HOUSE if scope == DEFAULT_SCOPE else None)
 
 
 def refresh(database: Database, settings: Settings, window: Window, as_of: datetime) -> None:

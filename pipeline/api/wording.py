@@ -38,7 +38,8 @@ def _wrong(error: Mapping[str, Any], content_type: str | None) -> dict[str, str]
             return {"field": "header.content-type", "message": f"must be application/json, {was}"}
         return {"field": place, "message": "must be a JSON object"}
     if kind in TAG_TYPES:
-        return {"field": f"{place}.{error['ctx']['discriminator'].strip(chr(39))}", "message": STATUSES}
+        name = error["ctx"]["discriminator"].strip("'")
+        return {"field": f"{place}.{name}", "message": STATUSES}
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] in PATTERNS:
         return {"field": place, "message": PATTERNS[error["ctx"]["pattern"]]}
     return {"field": place, "message": str(error["msg"]).removeprefix("Value error, ")}

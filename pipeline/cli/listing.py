@@ -16,7 +16,7 @@ from pipeline.domain.signal import DEFAULT_SCOPE, Origin
 from pipeline.json_values import json_text
 from pipeline.settings import load_settings
 from pipeline.settings_sections import SIMULATED_EXCHANGE, MarketSettings
-from pipeline.storage.accounts import HOUSE, profile_names
+from pipeline.storage.accounts import one_profile, profile_names
 from pipeline.storage.queries import (
     EVERY_PROFILE,
     SignalFilter,
@@ -147,12 +147,11 @@ def _exchanges(
 
 def _profile(conn: sa.Connection, given: str | None, scope: str | None) -> str | None:
     """Whose signals are asked for, None for everybody's; a scope of one's own has but those that its name means."""
-    if given == EVERY_PROFILE or (given is None and scope not in (None, DEFAULT_SCOPE)):
+    if given == EVERY_PROFILE:
         return None
-    known = profile_names(conn)
-    if given is not None and given not in known:
+    if given is not None and given not in (known := profile_names(conn)):
         raise ConfigurationError(f"profile must be one of {', '.join(known)}, or {EVERY_PROFILE}, was {given!r}")
-    return given or HOUSE
+    return one_profile(scope or DEFAULT_SCOPE, given)
 
 
 def _origin(origin: str | None, scope: str | None) -> Origin | None:

@@ -71,7 +71,8 @@ def report_command(
       signals report --scope patient --from 2024-02-01 --to 2024-03-31 --horizon 24_bars
       signals report --origin replay --json
     """
-    from pipeline.reporting import horizons, one_profile, refresh, report
+    from pipeline.reporting import horizons, refresh, report
+    from pipeline.storage.accounts import one_profile
 
     settings = load_settings()
     if horizon not in (known := horizons(settings)):

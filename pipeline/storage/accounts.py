@@ -13,13 +13,22 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.domain.errors import ConfigurationError, DataContractError
-from pipeline.domain.signal import check_aware, check_fraction
+from pipeline.domain.signal import DEFAULT_SCOPE, check_aware, check_fraction
 from pipeline.risk.exposure import Position
 from pipeline.risk.profile import RiskProfile, with_overrides
 from pipeline.storage import tables
 
 HOUSE = "house"  # the profile that schedules always judge by
 LIMITS = tuple(name for name in RiskProfile.model_fields if name not in ("name", "user_id"))
+
+
+def one_profile(scope: str, wanted: str | None) -> str | None:
+    """The profile whose rows of a scope are meant: the one ``wanted``, else the house; None where a replay has its own.
+
+    What runs and backfills advise is stored once for every scheduled profile. Counted together, the same outcomes would
+    pass for so many more, and chance for so much less.
+    """
+    return wanted or (HOUSE if scope == DEFAULT_SCOPE else None)
 
 
 def stored_limits(conn: sa.Connection, name: str = HOUSE) -> dict[str, Any] | None:

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from pipeline.domain.errors import ConfigurationError
 from pipeline.domain.signal import Origin
 from pipeline.performance.payload import payload
-from pipeline.reporting import current_performance, one_profile, report, window_of
+from pipeline.reporting import current_performance, report, window_of
 from pipeline.settings import load_settings
 from pipeline.storage import tables
-from pipeline.storage.accounts import write_profile
+from pipeline.storage.accounts import one_profile, write_profile
 from pipeline.storage.comparison import signal_sets
 from pipeline.storage.performance import executed_counts
 from tests.support.candle_rows import START
