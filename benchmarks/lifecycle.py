@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,10 +23,11 @@ LIFE = timedelta(hours=FOUND_BARS)
 def sweeps(home: Path, name: str, n_signals: int, n_bars: int) -> Figures:
     """Case: expire signals of many series with their events, over and over beside the ones that ended before.
 
-    Then what a tick adds for stops and opposites: a BUY and a SELL of each series at each of the last closes.
+    By turns the same change of status without triggers: what the table alone asks for. Then what a tick adds for stops
+    and opposites: a BUY and a SELL of each series at each of the last closes.
     """
     with opened(home, name) as database:
-        seconds, python_s, server_s = [], 0.0, 0.0
+        seconds, bare, python_s, server_s = [], [], 0.0, 0.0
         with database.begin() as conn:
             n_series = conn.scalar(sa.select(sa.func.count()).select_from(tables.series)) or 0
         for _ in range(REPEATS):
@@ -37,6 +38,8 @@ def sweeps(home: Path, name: str, n_signals: int, n_bars: int) -> Figures:
             seconds.append(time.perf_counter() - started)
             used = processor_seconds(home)
             python_s, server_s = used[0] - before[0], used[1] - before[1]
+            store_standing(database, -(-n_signals // (2 * n_series)), n_bars)
+            bare.append(_bare_seconds(database, close_of(n_bars) + LIFE))
         with database.begin() as conn:
             events = conn.scalar(sa.select(sa.func.count()).select_from(tables.signal_events))
         store_standing(database, FOUND_BARS, n_bars)
@@ -45,6 +48,7 @@ def sweeps(home: Path, name: str, n_signals: int, n_bars: int) -> Figures:
             look_up_s = median_seconds(lambda: find_endings(conn, close_of(n_bars - 1), chosen))
     return {
         "seconds": statistics.median(seconds),
+        "bare_s": statistics.median(bare),
         "python_s": python_s,
         "server_s": server_s,
         "expired": expired,
@@ -53,6 +57,16 @@ def sweeps(home: Path, name: str, n_signals: int, n_bars: int) -> Figures:
         "look_up_s": look_up_s,
         "peak": peak_memory(),
     }
+
+
+def _bare_seconds(database: Database, as_of: datetime) -> float:
+    """Seconds of the change of status alone: no rule is asked, and neither an event nor a change is written."""
+    t = tables.trading_signals
+    started = time.perf_counter()
+    with database.begin() as conn:
+        conn.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        conn.execute(sa.update(t).where(t.c.status == "ACTIVE", t.c.expires_at <= as_of).values(status="EXPIRED"))
+    return time.perf_counter() - started
 
 
 def store_standing(database: Database, n_closes: int, n_bars: int) -> None:

@@ -21,6 +21,7 @@ from pipeline.storage import server
 ROOT = Path(__file__).resolve().parents[1]
 STATUS = Path("/proc/self/status")
 CASE_TIMEOUT_S = 600.0
+ADDITIONS = 10_000_000
 
 Figures = dict[str, Any]  # what a case found, by name; everything in it can be written as JSON
 Case = Callable[..., Figures]
@@ -44,6 +45,18 @@ def median_seconds(work: Callable[[], object], repeats: int = 5, clock: Clock = 
     """
     work()
     return statistics.median(seconds_of(work, clock) for _ in range(repeats))
+
+
+def additions_s() -> float:
+    """Processor seconds of ten million additions in a loop: how fast the machine is just now, to read seconds by."""
+
+    def add() -> int:
+        total = 0
+        for number in range(ADDITIONS):
+            total += number
+        return total
+
+    return min(seconds_of(add, time.process_time) for _ in range(3))
 
 
 def peak_memory() -> int:

@@ -246,6 +246,10 @@ def _lifecycle(home: Path) -> list[Row]:
         ),
         told("... processor time, Python + database", _used(found)),
         told(
+            "... beside the same change of status without rules, events and changes",
+            f"{found['seconds'] / found['bare_s']:.1f}x of {found['bare_s']:.2f} s",
+        ),
+        told(
             f"stops and opposites of {found['standing']:,} signals that stand, in every tick",
             f"{1_000 * found['look_up_s']:.1f} ms",
         ),
