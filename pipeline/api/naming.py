@@ -19,21 +19,36 @@ def exchanges_asked(conn: Connection, market: MarketSettings, exchange: str | No
     return exchanges_shown(conn, market) if exchange is None else (exchange,)
 
 
+_NOTHING = (None, None, None)
+
+
+def names_series(filters: SignalFilters) -> bool:
+    """Whether an exchange, a symbol or a timeframe is named."""
+    return _named(filters) != _NOTHING
+
+
+def _named(filters: SignalFilters) -> tuple[str | None, str | None, str | None]:
+    return None if filters.exchange == EVERY_EXCHANGE else filters.exchange, filters.symbol, filters.timeframe
+
+
 def check_named(conn: Connection, filters: SignalFilters) -> None:
     """Raise `WrongFieldsError` where the exchange, symbol and timeframe that are named are those of no stored series.
 
     Where none is stored yet there is nothing to compare with. To be asked where nothing was found.
     """
-    wanted = (
-        None if filters.exchange == EVERY_EXCHANGE else filters.exchange,
-        filters.symbol,
-        filters.timeframe,
-    )
-    if wanted == (None, None, None):
+    wanted = _named(filters)
+    if wanted == _NOTHING:
         return
     known = known_series(conn, has_candles=False)
     if known and not any(all(w in (None, has) for w, has in zip(wanted, each, strict=True)) for each in known):
         _refuse(filters, known)
+
+
+def check_exchange(conn: Connection, exchange: str) -> None:
+    """Raise `WrongFieldsError` where series are stored, but none of the one exchange that is named."""
+    exchanges = sorted({each.exchange for each in known_series(conn, has_candles=False)})
+    if exchanges and exchange not in exchanges:
+        raise WrongFieldsError(f"must be one of {listed(exchanges)}, was {exchange}", "query.exchange")
 
 
 def _refuse(filters: SignalFilters, known: Collection[SeriesKey]) -> None:

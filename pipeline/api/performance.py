@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from pipeline.api.answers import answered, json_of
 from pipeline.api.dependencies import Served, Service
+from pipeline.api.naming import check_exchange
 from pipeline.api.parameters import PerformanceWindow
 from pipeline.api.payloads import PerformanceAnswer
 from pipeline.api.requester import Reader, Requester
@@ -29,4 +30,6 @@ def _performance(service: Service, asker: Requester, window: PerformanceWindow) 
         executed, stored = current_performance(
             conn, window.timeframe, service.clock(), exchanges, profile=asker.profile, seen_by=asker.user_id
         )
+        if window.exchange is not None and stored is None and not executed["total_signals"]:
+            check_exchange(conn, window.exchange)
     return json_of(PerformanceAnswer, performance=executed | {"outcomes": stored})

@@ -17,7 +17,7 @@ from pipeline.api.errors import UnknownChangeError
 from pipeline.api.examples import EVENT_EXAMPLE
 from pipeline.api.following import Following
 from pipeline.api.key_watch import KeyEnd, KeyWatch
-from pipeline.api.naming import check_named
+from pipeline.api.naming import check_named, names_series
 from pipeline.api.parameters import StreamCursor, StreamFilters
 from pipeline.api.payloads import ErrorAnswer
 from pipeline.api.requester import Reader
@@ -104,7 +104,8 @@ async def signal_stream(
     streams within seconds.
     """
     following.admit()
-    await asyncio.to_thread(_check_named, service, filters)
+    if names_series(filters):
+        await asyncio.to_thread(_check_named, service, filters)
     cursor = last_event_id or filters.after
     newest = await following.newest()
     if cursor is None:

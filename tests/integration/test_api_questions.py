@@ -120,6 +120,19 @@ def test_before_anything_is_stored_no_name_is_wrong(client):
     assert client.get(ACTIVE, params={"symbol": "BTCUSDT", "exchange": "kraken"}).json()["signals"] == []
 
 
+def test_performance_of_an_exchange_that_no_stored_series_has_is_refused(market):
+    with an_api(market) as client:
+        answer = client.get(f"{SIGNALS}/performance", params={"exchange": "kraken"})
+        (found,) = refused(answer, 422, "invalid_request")["fields"]
+        assert found == {"field": "query.exchange", "message": "must be one of binance, simulated, was kraken"}
+        there = client.get(f"{SIGNALS}/performance", params={"exchange": "simulated"}).json()["performance"]
+        assert there["total_signals"] == 0
+
+
+def test_before_anything_is_stored_any_exchange_has_performed_nothing(client):
+    assert client.get(f"{SIGNALS}/performance", params={"exchange": "kraken"}).status_code == 200
+
+
 def test_a_series_is_known_as_soon_as_it_is_stored(market):
     with an_api(market) as client:
         refused(client.get(ACTIVE, params={"symbol": "SOLUSDT"}), 422, "invalid_request")
