@@ -41,8 +41,8 @@ class _Guard(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._wait()
         before = self.cycle
-        super().data_received(data)
         is_in_body = before is not None and before.more_body and not before.response_complete
+        super().data_received(data)
         is_in_body = is_in_body or self.cycle is not before
         self._head_bytes = 0 if is_in_body else self._head_bytes + len(data)
         if self._head_bytes > MAX_HEAD_BYTES:  # one that came at a stroke, and so is whole, the application refuses
@@ -95,8 +95,8 @@ class _Guard(asyncio.Protocol):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer, where an answer is still to come, past an application that may never have seen the request."""
-        is_answered = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if not is_answered and self._has_begun():
+        is_being_answered = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if not (is_being_answered or self._was_answered_early()) and self._has_begun():
             if self.cycle is not None and not self.cycle.response_complete:
                 self.cycle.scope[ANSWERED] = status
             self._answer_past_the_application(status, code, message)
@@ -113,6 +113,10 @@ class _Guard(asyncio.Protocol):
             )
             self.transport.write("\r\n".join((*head, "", "")).encode() + body)
         self.transport.close()
+
+    def _was_answered_early(self) -> bool:
+        """Whether the newest request was answered before its body had come, so that what comes may be its rest."""
+        return self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
 
     def _has_begun(self) -> bool:
         """Whether anything of a request has come: to one who only connects nothing is to be said."""
