@@ -80,6 +80,7 @@ signal_outcomes = sa.Table(
     _return_check(),
     sa.CheckConstraint("signal_type <> 'ALERT'", name="an_alert_has_no_outcome"),
     sa.Index("ix_signal_outcomes_close", "origin", "scope", "horizon", "candle_close_at"),
+    sa.Index("ix_signal_outcomes_series", "series_id", "candle_close_at"),
     comment="What following each BUY and SELL would have brought, per horizon; final once stored",
 )
 

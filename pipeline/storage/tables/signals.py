@@ -69,6 +69,7 @@ candidate_signals = sa.Table(
     *_fraction_checks(),
     sa.CheckConstraint("source IN ('technical', 'ml_model', 'sentiment')", name="source_is_known"),
     sa.Index("ix_candidate_signals_close", "origin", "scope", "candle_close_at"),
+    sa.Index("ix_candidate_signals_symbol", "symbol", "candle_close_at"),
     comment="Every advice of every strategy, before risk and aggregation",
 )
 
@@ -213,7 +214,8 @@ trading_signals = sa.Table(
         "expires_at",
         postgresql_where=sa.text("status = 'ACTIVE'"),
     ),
-    sa.Index("ix_trading_signals_symbol", "symbol", "created_at"),
+    # The two are equal, and analysts ask by either.
+    sa.Index("ix_trading_signals_symbol", "symbol", "created_at", "candle_close_at"),
     comment="The signals: filtered by risk, aggregated, priced and ranked",
 )
 
