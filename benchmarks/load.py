@@ -127,10 +127,10 @@ def rows_of(
     for question in questions:
         if asked.only is not None and asked.only not in question.name:
             continue
-        for n_clients in asked.clients:
+        for n_clients in (counts := question.clients or asked.clients):
             told = {**where, **question.asked, "clients": n_clients, "seconds": asked.seconds, "warm_up_s": WARM_UP_S}
             best = min((_round(told, asked.home, api) for _ in range(asked.rounds)), key=lambda each: each.p95_ms)
-            is_judged = n_clients == (question.judged_clients or max(asked.clients))
+            is_judged = n_clients == max(counts)
             row = report.Row(
                 what=f"{question.name}, {n_clients} client{'s' if n_clients > 1 else ''}",
                 measured=str(best),

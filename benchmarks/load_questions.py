@@ -20,7 +20,7 @@ class Question:
     name: str
     asked: dict[str, Any]  # as `benchmarks.load_client` reads it
     budget_ms: float = READ_MS
-    judged_clients: int | None = None  # at how many the budget is meant; the most, if None
+    clients: tuple[int, ...] | None = None  # how many ask at once; as the command line has it, if None
 
 
 def routes(port: int) -> list[Question]:
@@ -48,7 +48,8 @@ def routes(port: int) -> list[Question]:
     if "post" in document["paths"].get(SIGNALS, {}):
         bodies = [{"symbols": pair, "timeframe": "1h"} for pair in zip(symbols[::2], symbols[1::2], strict=False)]
         requests = [{"method": "POST", "path": SIGNALS, "body": body} for body in bodies]
-        found.append(Question("POST, 2 symbols", {"requests": requests}, POST_MS, judged_clients=1))
+        # One client: of many, all but one wait for their turn.
+        found.append(Question("POST, 2 symbols", {"requests": requests}, POST_MS, clients=(1,)))
     return found
 
 
