@@ -31,7 +31,8 @@ LOW_DISK_MB = 300
 SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "shared_buffers": "256MB",  # holds the newest bars of every series, which each tick reads again
+    # Holds the newest bars of every series, which each tick reads again, and what a sweep over signals changes.
+    "shared_buffers": "512MB",
     "min_dynamic_shared_memory": "64MB",  # parallel queries work where /dev/shm is as small as in a container
     "maintenance_work_mem": "128MB",
     "work_mem": "16MB",
