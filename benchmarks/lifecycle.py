@@ -30,15 +30,16 @@ def sweeps(home: Path, name: str, n_signals: int, n_bars: int) -> Figures:
         seconds, bare, python_s, server_s = [], [], 0.0, 0.0
         with database.begin() as conn:
             n_series = conn.scalar(sa.select(sa.func.count()).select_from(tables.series)) or 0
+        n_closes = -(-n_signals // (2 * n_series))
         for _ in range(REPEATS):
-            store_standing(database, -(-n_signals // (2 * n_series)), n_bars)
+            store_standing(database, n_closes, n_bars)
             before, started = processor_seconds(home), time.perf_counter()
             with database.begin() as conn:
                 expired = int(expire(conn, close_of(n_bars) + LIFE)["signals"].sum())
             seconds.append(time.perf_counter() - started)
             used = processor_seconds(home)
             python_s, server_s = used[0] - before[0], used[1] - before[1]
-            store_standing(database, -(-n_signals // (2 * n_series)), n_bars)
+            store_standing(database, n_closes, n_bars)
             bare.append(_bare_seconds(database, close_of(n_bars) + LIFE))
         with database.begin() as conn:
             events = conn.scalar(sa.select(sa.func.count()).select_from(tables.signal_events))

@@ -19,12 +19,9 @@ def exchanges_asked(conn: Connection, market: MarketSettings, exchange: str | No
     return exchanges_shown(conn, market) if exchange is None else (exchange,)
 
 
-_NOTHING = (None, None, None)
-
-
 def names_series(filters: SignalFilters) -> bool:
     """Whether an exchange, a symbol or a timeframe is named."""
-    return _named(filters) != _NOTHING
+    return any(name is not None for name in _named(filters))
 
 
 def _named(filters: SignalFilters) -> tuple[str | None, str | None, str | None]:
@@ -36,9 +33,9 @@ def check_named(conn: Connection, filters: SignalFilters) -> None:
 
     Where none is stored yet there is nothing to compare with. To be asked where nothing was found.
     """
-    wanted = _named(filters)
-    if wanted == _NOTHING:
+    if not names_series(filters):
         return
+    wanted = _named(filters)
     known = known_series(conn, has_candles=False)
     if known and not any(all(w in (None, has) for w, has in zip(wanted, each, strict=True)) for each in known):
         _refuse(filters, known)
@@ -46,13 +43,13 @@ def check_named(conn: Connection, filters: SignalFilters) -> None:
 
 def check_exchange(conn: Connection, exchange: str) -> None:
     """Raise `WrongFieldsError` where series are stored, but none of the one exchange that is named."""
-    exchanges = sorted({each.exchange for each in known_series(conn, has_candles=False)})
+    exchanges = _exchanges(known_series(conn, has_candles=False))
     if exchanges and exchange not in exchanges:
         raise WrongFieldsError(f"must be one of {listed(exchanges)}, was {exchange}", "query.exchange")
 
 
 def _refuse(filters: SignalFilters, known: Collection[SeriesKey]) -> None:
-    exchanges, timeframes = sorted({each.exchange for each in known}), {each.timeframe for each in known}
+    exchanges, timeframes = _exchanges(known), {each.timeframe for each in known}
     if filters.exchange not in (None, EVERY_EXCHANGE, *exchanges):
         message = f"must be one of {listed(exchanges)}, or {EVERY_EXCHANGE}, was {filters.exchange}"
         raise WrongFieldsError(message, "query.exchange")
@@ -62,3 +59,7 @@ def _refuse(filters: SignalFilters, known: Collection[SeriesKey]) -> None:
         raise WrongFieldsError(message, "query.timeframe")
     hint = stored_instead(list(known), filters.symbol, filters.exchange)
     raise WrongFieldsError(f"must be one that is stored, was {filters.symbol}: {hint}", "query.symbol")
+
+
+def _exchanges(known: Collection[SeriesKey]) -> list[str]:
+    return sorted({each.exchange for each in known})

@@ -25,7 +25,7 @@ PARSERS = {"httptools": HttpToolsProtocol, "h11": H11Protocol}
 
 @pytest.fixture(scope="module", params=["httptools", "h11"])
 def impatient(request, postgres_server, migrated_template):
-    """The same, by either of the two parsers that uvicorn takes, whichever is installed."""
+    """A database, and a client of a server over it without patience, by either parser that uvicorn may take."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slow_clients, "AutoHTTPProtocol", PARSERS[request.param])
         with (
