@@ -11,8 +11,11 @@ from PIL import Image
 
 from pipeline.api import signals as api_signals
 from pipeline.charts.png import SMALL
+from pipeline.domain.timeframe import Timeframe
+from pipeline.domain.universe import SeriesKey
 from pipeline.performance.payload import HEADLINE
 from pipeline.storage import tables
+from pipeline.storage.candles import ensure_series
 from tests.support.api import SIGNALS, an_api, refused
 from tests.support.candle_rows import START
 from tests.support.chain import store_block
@@ -143,6 +146,8 @@ def test_outcomes_come_from_the_newest_report_of_the_window_that_was_made_by_the
 
 def test_a_window_is_that_of_its_name_by_close_and_of_live_signals(database):
     number = a_series_of(database)
+    with database.begin() as conn:
+        ensure_series(conn, [SeriesKey("kraken", "BTC/USDT", Timeframe.H1)])
     now = START + timedelta(days=60)
 
     def ended(days: float, **changes):
