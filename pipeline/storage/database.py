@@ -77,21 +77,19 @@ class Database:
 
         Most of what a large read takes is spent in the server, which gives each connection a processor of its own.
         """
+        return self._each(Reader.frame, queries)
+
+    def tables(self, queries: Sequence[Question]) -> list[pa.Table]:
+        """The rows of each query as Arrow gives them, outside any transaction, as `frames` reads them."""
+        return self._each(Reader.table, queries)
+
+    def _each(self, read: Callable[[Reader, Question], T], queries: Sequence[Question]) -> list[T]:
+        def answer(query: Question) -> T:
+            with self._reader() as reader:
+                return read(reader, query)
+
         with _passing_errors():
-            return (
-                [self._read(query) for query in queries]
-                if len(queries) == 1
-                else list(self._threads.map(self._read, queries))
-            )
-
-    def table(self, query: Question) -> pa.Table:
-        """The rows of ``query`` as Arrow gives them, outside any transaction; see `bulk.Reader.table`."""
-        with _passing_errors(), self._reader() as reader:
-            return reader.table(query)
-
-    def _read(self, query: Question) -> pd.DataFrame:
-        with self._reader() as reader:
-            return reader.frame(query)
+            return [answer(query) for query in queries] if len(queries) == 1 else [*self._threads.map(answer, queries)]
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -78,19 +79,25 @@ def read_outcomes(
     if dropped:
         about = ("'dropped'", "strategies[1]", "array_to_string(reasons, ', ')", "exit_reason")
         calibrated = "NULL::float8 AS calibrated_confidence"
-    table = database.table(
-        sa.text(
-            f"""SELECT 2 * series_id + (signal_type = 'BUY')::int AS entry, candle_close_at,
+    query = sa.text(
+        f"""SELECT 2 * series_id + (signal_type = 'BUY')::int AS entry, candle_close_at,
   {f" || '{SEPARATOR}' || ".join((*about, _COMPONENTS))} AS texts, {", ".join((*NUMBERS, calibrated))}
 FROM {"dropped_outcomes" if dropped else "signal_outcomes"}
 WHERE {_KNOWN}"""
-        ).bindparams(**_values(window), **_known_values(window))
     )
+    halves = [query.bindparams(**_values(half), **_known_values(half)) for half in _halves(window)]
+    table = pa.concat_tables(database.tables(halves))
     with database.begin() as conn:
         series = {
             row.series_id: row for row in conn.execute(sa.text("SELECT series_id, symbol, timeframe FROM series"))
         }
     return _outcomes(table, window, series, bars, random_of)
+
+
+def _halves(window: Window) -> tuple[Window, Window]:
+    """A window in two, of which each is read by a connection of its own."""
+    middle = window.start + (window.end - window.start) / 2
+    return replace(window, end=middle), replace(window, start=middle + timedelta.resolution)
 
 
 _COMPONENTS = """CASE WHEN cardinality(strategies) = 1 THEN strategies[1]

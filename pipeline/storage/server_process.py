@@ -38,7 +38,6 @@ SETTINGS = {
     "work_mem": "16MB",
     "max_wal_size": "2GB",  # a backfill is one large write: fewer checkpoints in the midst of it
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
     "random_page_cost": "1.1",  # solid-state disks
     "jit": "off",  # compiling costs more than our queries take
     "log_checkpoints": "off",  # a year of them says nothing

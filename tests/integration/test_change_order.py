@@ -234,3 +234,16 @@ def test_one_statement_that_ends_many_rings_once(database):
         with database.begin() as conn:
             expire(conn, START + HOUR)
         assert len(list(ear.notifies(timeout=0.5))) == 1
+
+
+def test_neither_the_end_of_a_replayed_signal_nor_what_changes_no_status_rings(database):
+    stored(database, expires_at=START + 2 * HOUR)
+    stored(database, origin="replay", scope="backfill")
+    with psycopg.connect(database.address.libpq, autocommit=True) as ear:
+        ear.execute("LISTEN signal_changes")
+        with database.begin() as conn:
+            conn.execute(sa.text("UPDATE trading_signals SET calibrated_confidence = 0.5, uncalibrated_because = NULL"))
+        with database.begin() as conn:
+            ended = expire(conn, START + HOUR)
+        assert list(ear.notifies(timeout=0.5)) == []
+    assert ended[["origin", "signals"]].to_numpy().tolist() == [["replay", 1]]
