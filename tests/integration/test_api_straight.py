@@ -6,15 +6,17 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline.api import signals as api_signals
-from pipeline.api.straight import Straight
+from pipeline.api.straight import LOOKUPS_AT_ONCE, Straight
 from pipeline.domain.access import Scope
 from pipeline.storage.queries import detail, shown_signal, signal_of
 from tests.support.api import KEYS, SIGNALS, a_key, an_api, showing
 from tests.support.candle_rows import START
 from tests.support.database import a_database, a_series_of
 from tests.support.lifecycle import a_life, store
+from tests.support.processes import until
 
 AT = START + timedelta(minutes=30)
 LIVES = (
@@ -140,6 +142,22 @@ def test_at_once_only_those_share_an_answer_who_ask_the_same_and_see_the_same(da
         answers = list(crowd.map(lambda each: client.get(each[0], headers=each[1]).text, asked))
     assert (answers[0], answers[3]) == ("None None", "None BTC/USDT")
     assert len(set(answers)) == 4
+
+
+def test_lookups_that_wait_for_the_database_take_few_threads_and_every_one_is_answered(database, ids):
+    wait_for_lock = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    crowd = ThreadPoolExecutor(2 * LOOKUPS_AT_ONCE)
+    with an_api(database) as client, crowd, database.begin() as holder, database.reading() as looking:
+        holder.execute(sa.text("LOCK TABLE trading_signals IN ACCESS EXCLUSIVE MODE"))
+        asked = [crowd.submit(client.get, f"{SIGNALS}/{ids[0]}") for _ in range(2 * LOOKUPS_AT_ONCE)]
+        until(lambda: looking.scalar(sa.text(wait_for_lock)) == LOOKUPS_AT_ONCE)
+        assert (
+            client.get(f"{SIGNALS}/performance?exchange=all").status_code == 422
+        )  # FastAPI's way has threads of its own
+        assert looking.scalar(sa.text(wait_for_lock)) == LOOKUPS_AT_ONCE
+        holder.rollback()
+        assert [each.result().status_code for each in asked] == [200] * len(asked)
 
 
 @pytest.mark.parametrize("place", range(len(LIVES)))
