@@ -83,7 +83,7 @@ def test_live_ticks_equal_their_replay_column_by_column(market):
 
 def test_ticks_extend_stored_rows_to_those_that_a_backfill_computes(postgres_server, migrated_template):
     block = random_walk(seed=12, n_candles=40 * 24, symbols=SYMBOLS, timeframe=Timeframe.H1)
-    closes = hours(datetime(2024, 2, 6, 21, tzinfo=UTC), 6)  # over midnight
+    closes = hours(datetime(2024, 2, 6, 18, tzinfo=UTC), 12)
     derived = []
     for is_live in (True, False):
         with a_database(postgres_server, migrated_template) as database:
